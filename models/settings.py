@@ -1,0 +1,106 @@
+"""Every setting of Cointide: declared once, typed, documented, with an environment name.
+
+A field `kafka_brokers` is read from `COINTIDE_KAFKA_BROKERS`. `docs/settings.md` lists them all;
+a test fails when one is missing there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENVIRONMENT_PREFIX = "COINTIDE_"
+
+
+class Settings(BaseSettings):
+    """The settings of one process, read from the environment.
+
+    Raises:
+        pydantic.ValidationError: a variable holds a value outside its type or bounds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
+
+    # Where things are
+    data_dir: Path = Field(
+        Path(".data"), description="Folder that holds everything a local stack writes."
+    )
+    jars_dir: Path = Field(
+        Path(".jars"), description="Folder of the Java parts that `make setup` fetched."
+    )
+    namespace: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9_-]*$",
+        description="Prefix of every topic and consumer group; empty is the live line.",
+    )
+
+    # Kafka
+    kafka_brokers: str = Field(
+        "",
+        description="Bootstrap servers, `host:port` with commas between; "
+        "empty means the broker of the stack in the data folder.",
+    )
+    partitions: int = Field(
+        4, ge=1, le=1024, description="Partitions of every per-coin topic; never changed in place."
+    )
+    replication: int = Field(
+        1, ge=1, le=7, description="Replicas of every topic that is created."
+    )
+
+    # Time, as ingestion decides it
+    exchanges: list[Literal["binance", "coinbase", "kraken"]] = Field(
+        ["binance", "coinbase", "kraken"], description="The exchanges that are followed."
+    )
+    lateness_ms: int = Field(
+        200, ge=0, le=10_000, description="How far a source's clock stays behind its newest frame."
+    )
+    linger_ms: int = Field(
+        100, ge=1, le=1_000, description="Longest time a tick waits in a burst before it is sent."
+    )
+    burst_interval_ms: int = Field(
+        250, ge=10, le=1_000, description="Longest time between two bursts of a connected source."
+    )
+    silence_limit_s: float = Field(
+        5.0, gt=0, description="Silence of a connection after which its markets are unseen."
+    )
+    silence_limit_binance_s: float = Field(
+        25.0, gt=0, description="The same on Binance, which sends no heartbeats of its own."
+    )
+
+    # Agents
+    agent_host: str = Field("127.0.0.1", description="Address an agent's health server binds to.")
+    agent_port: int = Field(
+        0, ge=0, le=65535, description="Port of an agent's health server; 0 takes a free one."
+    )
+    instance: str = Field(
+        "", description="Stable name of this worker for static group membership; empty is dynamic."
+    )
+    session_timeout_s: float = Field(
+        10.0, ge=1, description="Kafka session time-out: how long a dead worker goes unnoticed."
+    )
+    fetch_wait_ms: int = Field(
+        50, ge=1, le=1_000, description="Longest time a fetch of an agent waits for more data."
+    )
+    fetch_min_bytes: int = Field(
+        1_048_576, ge=1, description="A fetch returns early once this much has gathered."
+    )
+
+    # The local stack
+    kafka_port: int = Field(
+        0, ge=0, le=65535, description="Port of the local Kafka; 0 takes a free one and keeps it."
+    )
+    kafka_heap_mb: int = Field(512, ge=256, description="Java heap of the local Kafka in MB.")
+    start_timeout_s: float = Field(
+        120.0, gt=0, description="How long the local stack may take to become ready."
+    )
+
+    # Logs
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        "console", description="`json` for a cluster, `console` for people."
+    )

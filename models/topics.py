@@ -1,0 +1,87 @@
+"""Every topic of Cointide, as one declared table.
+
+Names carry the namespace as a prefix: `topic_name("spreads", "trial")` is `trial.spreads`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+HOUR_MS = 3_600_000
+
+Partitioning = Literal["coin", "none"]
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic: what a record is, how it is partitioned and cleaned up.
+
+    `partitioning` is `coin` (as many partitions as the setting says) or `none` (one).
+    `retention_ms` is None for Kafka's default. `codec` tells how values are read:
+    `burst` and `step` are msgpack with raw columns, `json` is text.
+    """
+
+    name: str
+    partitioning: Partitioning
+    cleanup: Literal["delete", "compact", "compact,delete"]
+    codec: Literal["quotes", "trades", "json", "step"]
+    holds: str
+    retention_ms: int | None = None
+
+
+def exchange_topics(exchange: str) -> tuple[Topic, Topic]:
+    """Return the quote and the trade topic of an exchange."""
+    return (
+        Topic(
+            f"{exchange}_quotes",
+            "coin",
+            "delete",
+            "quotes",
+            "one burst: columns over many markets, clock, owner epoch",
+            retention_ms=26 * HOUR_MS,
+        ),
+        Topic(
+            f"{exchange}_trades",
+            "coin",
+            "delete",
+            "trades",
+            "one burst: columns over many markets, clock, owner epoch",
+            retention_ms=26 * HOUR_MS,
+        ),
+    )
+
+
+SPREADS = Topic(
+    "spreads",
+    "coin",
+    "delete",
+    "json",
+    "one source, one second: columns over its markets",
+    retention_ms=24 * HOUR_MS,
+)
+DEAD_LETTERS = Topic(
+    "dead_letters", "none", "delete", "json", "the record as it came, reason, origin"
+)
+SPREAD_CHANGELOG = Topic(
+    "spread-panes-changelog",
+    "coin",
+    "compact",
+    "step",
+    "the state of one source after one closed second",
+)
+
+
+def declared_topics(exchanges: list[str]) -> list[Topic]:
+    """Return every topic that `cointide topics` creates for these exchanges."""
+    ticks = [topic for exchange in exchanges for topic in exchange_topics(exchange)]
+    return [*ticks, SPREADS, SPREAD_CHANGELOG, DEAD_LETTERS]
+
+
+def topic_name(name: str, namespace: str) -> str:
+    """Return the name of a topic within a namespace.
+
+    >>> topic_name("spreads", ""), topic_name("spreads", "trial")
+    ('spreads', 'trial.spreads')
+    """
+    return f"{namespace}.{name}" if namespace else name
