@@ -1,7 +1,7 @@
 """The partition of a coin: murmur2 as Kafka's Java client computes it.
 
 Every producer sets the partition itself, so that every client library agrees.
-Source: org.apache.kafka.common.utils.Utils.murmur2 (Apache Kafka), after Austin Appleby's MurmurHash2.
+Source: Apache Kafka's `Utils.murmur2`, after Austin Appleby's MurmurHash2.
 """
 
 from __future__ import annotations

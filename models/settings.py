@@ -6,6 +6,7 @@ a test fails when one is missing there.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -46,9 +47,7 @@ class Settings(BaseSettings):
     partitions: int = Field(
         4, ge=1, le=1024, description="Partitions of every per-coin topic; never changed in place."
     )
-    replication: int = Field(
-        1, ge=1, le=7, description="Replicas of every topic that is created."
-    )
+    replication: int = Field(1, ge=1, le=7, description="Replicas of every topic that is created.")
 
     # Time, as ingestion decides it
     exchanges: list[Literal["binance", "coinbase", "kraken"]] = Field(
@@ -88,9 +87,21 @@ class Settings(BaseSettings):
         1_048_576, ge=1, description="A fetch returns early once this much has gathered."
     )
 
+    fault_point: str = Field(
+        "",
+        pattern=r"^([a-z_]+:[1-9][0-9]*)?$",
+        description="For tests: kill this process the n-th time it reaches a point, `point:n`.",
+    )
+
     # The local stack
     kafka_port: int = Field(
         0, ge=0, le=65535, description="Port of the local Kafka; 0 takes a free one and keeps it."
+    )
+    kafka_controller_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of the local Kafka's controller; 0 takes a free one and keeps it.",
     )
     kafka_heap_mb: int = Field(512, ge=256, description="Java heap of the local Kafka in MB.")
     start_timeout_s: float = Field(
@@ -104,3 +115,15 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         "console", description="`json` for a cluster, `console` for people."
     )
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables from which another process reads the same settings.
+
+    >>> environment_of(Settings(partitions=2))["COINTIDE_PARTITIONS"]
+    '2'
+    """
+    return {
+        ENVIRONMENT_PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
+        for name, value in settings.model_dump(mode="json").items()
+    }

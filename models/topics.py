@@ -12,20 +12,21 @@ import msgspec
 HOUR_MS = 3_600_000
 
 Partitioning = Literal["coin", "none"]
+Codec = Literal["quotes", "trades", "spreads", "json", "step"]
 
 
 class Topic(msgspec.Struct, frozen=True):
     """One topic: what a record is, how it is partitioned and cleaned up.
 
     `partitioning` is `coin` (as many partitions as the setting says) or `none` (one).
-    `retention_ms` is None for Kafka's default. `codec` tells how values are read:
-    `burst` and `step` are msgpack with raw columns, `json` is text.
+    `retention_ms` is None for Kafka's default. `codec` tells how values are read: `quotes`,
+    `trades` and `step` are msgpack with raw columns, the others JSON.
     """
 
     name: str
     partitioning: Partitioning
     cleanup: Literal["delete", "compact", "compact,delete"]
-    codec: Literal["quotes", "trades", "json", "step"]
+    codec: Codec
     holds: str
     retention_ms: int | None = None
 
@@ -56,7 +57,7 @@ SPREADS = Topic(
     "spreads",
     "coin",
     "delete",
-    "json",
+    "spreads",
     "one source, one second: columns over its markets",
     retention_ms=24 * HOUR_MS,
 )

@@ -1,0 +1,1 @@
+"""From exchange frames to bursts of ticks."""

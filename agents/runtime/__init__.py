@@ -1,0 +1,1 @@
+"""What every Faust agent is made of: app, tables, steps, positions, health."""

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
 from typing import Literal, Protocol
 
 import msgspec
 
+from models.records.bursts import TickFlag as TickFlag
+
 Kind = Literal["quotes", "trades"]
 Pair = tuple[Kind, str]
 """What a connection can serve: a kind of tick of a market."""
-
-
-class TickFlag(IntFlag):
-    """What is particular about a tick; a sum of these travels with it."""
-
-    LATE = 1
-    CROSSED = 2
-    LOCKED = 4
-    SNAPSHOT = 8
-    CLAMPED = 16
-    ONE_SIDED = 32
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):

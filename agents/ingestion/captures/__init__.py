@@ -1,0 +1,1 @@
+"""Captured frames: readers of every format that `replay` takes, their merge, and a writer."""

@@ -1,0 +1,31 @@
+"""The pages of an agent's worker: is it alive, is it ready, what does it count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from agents.runtime.metrics import WorkerMetrics
+
+
+def add_pages(app: Any, metrics: WorkerMetrics) -> None:
+    """Add `/live`, `/ready` and `/metrics` to the app's web server.
+
+    Ready means that the group has settled and the state of all owned partitions is rebuilt.
+    """
+
+    @app.page("/live")  # type: ignore[untyped-decorator]
+    async def live(page: Any, _request: Any) -> Any:
+        return page.json({"live": True})
+
+    @app.page("/ready")  # type: ignore[untyped-decorator]
+    async def ready(page: Any, _request: Any) -> Any:
+        settled = bool(app.tables.actives_ready) and not app.rebalancing
+        return page.json({"ready": settled}, status=200 if settled else 503)
+
+    @app.page("/metrics")  # type: ignore[untyped-decorator]
+    async def exposition(page: Any, _request: Any) -> Any:
+        return page.bytes(
+            generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST.split(";")[0]
+        )

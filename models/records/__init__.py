@@ -1,0 +1,1 @@
+"""What travels: one msgspec struct family a file."""

@@ -1,0 +1,1 @@
+"""Streaming mathematics: arrays in, arrays out."""

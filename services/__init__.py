@@ -1,0 +1,1 @@
+"""What runs around the agents: the local stack, the commands, the edges of the system."""

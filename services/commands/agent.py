@@ -1,0 +1,23 @@
+"""`cointide agent NAME`: one worker of an agent, as the images and the local stack run it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from models.settings import Settings
+from services.commands import add_namespace
+from services.local.state import brokers_of
+from services.local.workers import AGENTS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_namespace(parser)
+    parser.add_argument("name", choices=sorted(AGENTS), help="the agent")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run the worker until it is stopped."""
+    importlib.import_module(AGENTS[arguments.name].module).main(settings, brokers_of(settings))
+    return 0

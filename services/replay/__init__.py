@@ -1,0 +1,1 @@
+"""Captures into the Kafka of a running stack."""

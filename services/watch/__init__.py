@@ -1,0 +1,1 @@
+"""The spreads in the terminal: what `cointide watch` reads and shows."""
