@@ -1,0 +1,1 @@
+"""Faust apps, one folder each: they meet in topics."""

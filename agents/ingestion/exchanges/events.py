@@ -58,7 +58,8 @@ class TradesLost(msgspec.Struct, frozen=True, gc=False):
 
 class Notice(msgspec.Struct, frozen=True, gc=False):
     """Something the exchange told: `subscribed`, `rejected`, `unsubscribed`, `status`, `pong`,
-    `error`, `shutdown`, `synced` (a book is in step again)."""
+    `error`, `shutdown`, `synced` (a book is in step again).
+    """
 
     kind: Literal[
         "subscribed", "rejected", "unsubscribed", "status", "pong", "error", "shutdown", "synced"

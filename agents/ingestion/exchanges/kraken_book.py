@@ -75,8 +75,9 @@ class KrakenBook:
         deepest = max(len(bids), len(asks))
         if deepest > self.depth:
             self.depth = next((depth for depth in DEPTHS if depth >= deepest), DEPTHS[-1])
-        self._bids.load((level.price, level) for level in bids if level.size)
-        self._asks.load((level.price, level) for level in asks if level.size)
+        for side, levels in ((self._bids, bids), (self._asks, asks)):
+            by_price = {level.price: level for level in levels}
+            side.load(item for item in by_price.items() if item[1].size)
         return self._settle(checksum)
 
     def update(self, bids: list[ReadLevel], asks: list[ReadLevel], checksum: int) -> bool:

@@ -74,8 +74,9 @@ class PriceBook:
 
     def load(self, bids: list[tuple[float, float]], asks: list[tuple[float, float]]) -> None:
         """Replace both sides; levels of size 0 are none."""
-        self.bids.load(level for level in bids if level[1])
-        self.asks.load(level for level in asks if level[1])
+        for side, levels in ((self.bids, bids), (self.asks, asks)):
+            # Of a price that stands there twice the last counts, as everywhere.
+            side.load(level for level in dict(levels).items() if level[1])
 
     def update(self, bids: list[tuple[float, float]], asks: list[tuple[float, float]]) -> None:
         """Set every level given to its new size; 0 removes it."""

@@ -1,0 +1,74 @@
+# make setup   virtual environment, packages and the Java parts; a second call does nothing
+# make run     CAPTURE="FILE…" [SPEED=1|10|max]: replay captures and watch their spreads
+# make test    set up, then lint, types and every test
+# make lint    lint and types alone
+# make bench   measure; nothing else may be running
+# make lock    write the locked requirements anew
+# make clean   remove everything that was set up or written here
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+SPEED ?= 1
+VENV := .venv
+JARS := .jars
+KAFKA := services/local/kafka
+export COINTIDE_TEST_DATA ?= ../shared/data
+
+.PHONY: help setup run test lint bench lock clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+setup: $(VENV)/.packages $(VENV)/.project $(JARS)/kafka/.complete
+	@:
+
+$(VENV)/.packages: requirements-dev.txt
+	@.ci/machine $(PYTHON)
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Its own packages are linked, not copied: what is edited here is what runs.
+$(VENV)/.project: $(VENV)/.packages pyproject.toml requirements.in
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Copied beside and moved at the end, so that an interrupted download is never taken for whole.
+$(JARS)/kafka/.complete: $(KAFKA)/pom.xml
+	@.ci/machine $(PYTHON)
+	@rm -rf $(JARS)/kafka $(JARS)/kafka.part && mkdir -p $(JARS)
+	mvn -B -q -f $(KAFKA)/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(JARS))/kafka.part
+	@mv $(JARS)/kafka.part $(JARS)/kafka && touch $@
+
+run:
+ifeq ($(strip $(CAPTURE)),)
+	@echo 'usage: make run CAPTURE="FILE…" [SPEED=1|10|max]' >&2; exit 2
+else
+	@$(MAKE) --no-print-directory setup
+	@exec $(VENV)/bin/cointide watch --speed $(SPEED) $(CAPTURE)
+endif
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy .
+
+bench: setup
+	$(VENV)/bin/python -m benchmarks
+
+# uv resolves for every supported Python at once; it is needed for nothing else.
+lock:
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet 'uv==0.13.*'
+	for part in requirements requirements-dev; do \
+		build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$part.in --output-file $$part.txt; \
+	done
+
+clean:
+	rm -rf $(VENV) $(JARS) .data build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,29 @@
+"""What every kind of test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parent.parent
+_VARIABLE = "COINTIDE_TEST_DATA"
+_DEFAULT = "../shared/data"
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Return the folder of the captured frames.
+
+    Without it the test is skipped and says so; under continuous integration (`CI` is set) it
+    fails, as a test that nobody runs proves nothing.
+    """
+    named = os.environ.get(_VARIABLE) or _DEFAULT
+    folder = (_ROOT / named).resolve()
+    if not folder.is_dir():
+        reason = f"expected captured frames in {folder} ({_VARIABLE}), found no such folder"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
