@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENVIRONMENT_PREFIX = "COINTIDE_"
@@ -69,6 +69,64 @@ class Settings(BaseSettings):
         25.0, gt=0, description="The same on Binance, which sends no heartbeats of its own."
     )
 
+    # Sources
+    source: Literal["simulated", "live", "none"] = Field(
+        "none",
+        description="Where frames come from: the simulator, the exchanges (`live` alone reaches "
+        "them), or nowhere.",
+    )
+    top_coins: int = Field(
+        20, ge=1, le=5_000, description="How many coins, by market value, are followed."
+    )
+    quote_currencies: list[str] = Field(
+        ["USD", "USDT", "BTC"], description="Quote currencies whose markets are followed."
+    )
+    coinbase_websocket_url: str = Field(
+        "wss://ws-feed.exchange.coinbase.com", description="Coinbase's websocket."
+    )
+    coinbase_rest_url: str = Field(
+        "https://api.exchange.coinbase.com", description="Coinbase's REST interface."
+    )
+    kraken_websocket_url: str = Field("wss://ws.kraken.com/v2", description="Kraken's websocket.")
+    kraken_rest_url: str = Field("https://api.kraken.com", description="Kraken's REST interface.")
+    binance_websocket_url: str = Field(
+        "wss://data-stream.binance.vision", description="Binance's websocket, without a path."
+    )
+    binance_rest_url: str = Field(
+        "https://data-api.binance.vision", description="Binance's REST interface."
+    )
+    coingecko_rest_url: str = Field(
+        "https://api.coingecko.com", description="CoinGecko's REST interface, for market values."
+    )
+    coingecko_key: SecretStr = Field(
+        SecretStr(""), description="CoinGecko's demo key; empty sends none."
+    )
+    markets_refresh_s: float = Field(
+        3600.0, gt=0, description="How often the local stack fetches coins and markets again."
+    )
+
+    # The simulator
+    simulator_port: int = Field(
+        0, ge=0, le=65535, description="Port of the simulator; 0 takes a free one and keeps it."
+    )
+    simulator_seed: int = Field(
+        1, ge=0, description="Seed of the simulated market; the same seed gives the same market."
+    )
+    simulator_coins: int = Field(
+        20, ge=2, le=1_000, description="How many coins the simulated market has."
+    )
+
+    # The gateway
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway binds to.")
+    gateway_port: int = Field(
+        8000, ge=0, le=65535, description="Port of REST, websocket and page; 0 takes a free one."
+    )
+    gateway_queue: int = Field(
+        1_024,
+        ge=16,
+        description="Messages a websocket client may be behind before it gets the newest only.",
+    )
+
     # Agents
     agent_host: str = Field("127.0.0.1", description="Address an agent's health server binds to.")
     agent_port: int = Field(
@@ -123,7 +181,12 @@ def environment_of(settings: Settings) -> dict[str, str]:
     >>> environment_of(Settings(partitions=2))["COINTIDE_PARTITIONS"]
     '2'
     """
+    values = settings.model_dump(mode="json")
+    for name in values:
+        secret = getattr(settings, name)
+        if isinstance(secret, SecretStr):
+            values[name] = secret.get_secret_value()
     return {
         ENVIRONMENT_PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
-        for name, value in settings.model_dump(mode="json").items()
+        for name, value in values.items()
     }

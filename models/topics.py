@@ -61,6 +61,18 @@ SPREADS = Topic(
     "one source, one second: columns over its markets",
     retention_ms=24 * HOUR_MS,
 )
+COINS = Topic(
+    "coins", "coin", "compact", "json", "id, rank, market value, 24 h volume and change, flags"
+)
+MARKETS = Topic(
+    "markets", "coin", "compact", "json", "which market to follow, tick size, status"
+)
+FEEDS = Topic(
+    "feeds", "coin", "compact", "json", "a market's status and counters, for display"
+)
+INGESTION_CHANGELOG = Topic(
+    "ingestion-panes-changelog", "coin", "compact", "step", "feed counters by second"
+)
 DEAD_LETTERS = Topic(
     "dead_letters", "none", "delete", "json", "the record as it came, reason, origin"
 )
@@ -76,7 +88,16 @@ SPREAD_CHANGELOG = Topic(
 def declared_topics(exchanges: list[str]) -> list[Topic]:
     """Return every topic that `cointide topics` creates for these exchanges."""
     ticks = [topic for exchange in exchanges for topic in exchange_topics(exchange)]
-    return [*ticks, SPREADS, SPREAD_CHANGELOG, DEAD_LETTERS]
+    return [
+        COINS,
+        MARKETS,
+        *ticks,
+        FEEDS,
+        SPREADS,
+        INGESTION_CHANGELOG,
+        SPREAD_CHANGELOG,
+        DEAD_LETTERS,
+    ]
 
 
 def topic_name(name: str, namespace: str) -> str:

@@ -22,7 +22,6 @@ from agents.runtime.consumer import (  # noqa: E402
     BatchConsumer,
     BatchTransport,
     FetchSettings,
-    RecordBatch,
     RecordBatchSchema,
 )
 from agents.runtime.faults import FaultPoints  # noqa: E402
