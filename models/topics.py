@@ -64,12 +64,8 @@ SPREADS = Topic(
 COINS = Topic(
     "coins", "coin", "compact", "json", "id, rank, market value, 24 h volume and change, flags"
 )
-MARKETS = Topic(
-    "markets", "coin", "compact", "json", "which market to follow, tick size, status"
-)
-FEEDS = Topic(
-    "feeds", "coin", "compact", "json", "a market's status and counters, for display"
-)
+MARKETS = Topic("markets", "coin", "compact", "json", "which market to follow, tick size, status")
+FEEDS = Topic("feeds", "coin", "compact", "json", "a market's status and counters, for display")
 INGESTION_CHANGELOG = Topic(
     "ingestion-panes-changelog", "coin", "compact", "step", "feed counters by second"
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from agents.ingestion.exchanges.fields import malformed
+from agents.ingestion.exchanges.fields import UNDECODABLE, malformed
 from models.markets import BINANCE_QUOTE_CURRENCIES, market_name
 
 Instruments = Mapping[str, tuple[str, str]]
@@ -31,7 +31,7 @@ def market_of(symbol: str, instruments: Instruments) -> tuple[str, bool]:
         return market_name("binance", *pair), False
     for quote in _LONGEST_FIRST:
         base = symbol.removesuffix(quote)
-        if base and base != symbol:
+        if base != symbol:
             return market_name("binance", base, quote), True
     raise malformed("a symbol that ends in a known quote currency", symbol)
 
@@ -54,6 +54,6 @@ def instruments_of(body: str) -> dict[str, tuple[str, str]]:
     """
     try:
         info = msgspec.json.decode(body, type=_ExchangeInfo)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except UNDECODABLE as error:
         raise malformed("an exchangeInfo answer", str(error)) from error
     return {each.symbol: (each.baseAsset, each.quoteAsset) for each in info.symbols}

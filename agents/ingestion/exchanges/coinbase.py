@@ -120,6 +120,8 @@ class CoinbaseConnection(OwnTimeConnection):
     def _snapshot(self, receive_time: int, snapshot: frames.Snapshot) -> ParsedFrame:
         product = self._product(snapshot.product_id)
         bids, asks = levels_of(snapshot.bids), levels_of(snapshot.asks)
+        # It is not used, but what is no time is no good frame.
+        time_of(snapshot.time)
         book = product.book = PriceBook()
         book.load(bids, asks)
         product.show(_LEVEL2)
@@ -196,6 +198,7 @@ class CoinbaseConnection(OwnTimeConnection):
 
     def _last_match(self, receive_time: int, match: frames.LastMatch) -> ParsedFrame:
         product = self._product(match.product_id)
+        prices_of((match.price,)), sizes_of((match.size,))
         time, _ = self._clock(receive_time, time_of(match.time))
         self._memory.skip_trades(product.market, match.trade_id)
         return ParsedFrame(time, product.serve("trades"))

@@ -37,6 +37,7 @@ class Snapshot(Frame, tag="snapshot"):
     product_id: str
     bids: list[TextLevel]
     asks: list[TextLevel]
+    time: str | None = None
 
 
 class Level2Update(Frame, tag="l2update"):
@@ -69,12 +70,8 @@ class Match(Frame, tag="match"):
     time: str | None = None
 
 
-class LastMatch(Frame, tag="last_match"):
+class LastMatch(Match, tag="last_match"):
     """The last trade before the subscription."""
-
-    product_id: str
-    trade_id: Identifier
-    time: str | None = None
 
 
 class Heartbeat(Frame, tag="heartbeat"):

@@ -57,9 +57,7 @@ class TradesLost(msgspec.Struct, frozen=True, gc=False):
 
 
 class Notice(msgspec.Struct, frozen=True, gc=False):
-    """Something the exchange told: `subscribed`, `rejected`, `unsubscribed`, `status`, `pong`,
-    `error`, `shutdown`, `synced` (a book is in step again).
-    """
+    """Something the exchange told; `synced` is a book that is in step again."""
 
     kind: Literal[
         "subscribed", "rejected", "unsubscribed", "status", "pong", "error", "shutdown", "synced"

@@ -93,7 +93,7 @@ class KrakenConnection(OwnTimeConnection):
     def _ticker(self, receive_time: int, ticker: frames.Ticker) -> ParsedFrame:
         snapshot = ticker.type == "snapshot"
         items = [
-            (self._symbol(item.symbol), item, 0 if snapshot else time_of(item.timestamp))
+            (self._symbol(item.symbol), item, _own_time(item.timestamp, snapshot=snapshot))
             for item in ticker.data
         ]
         frame_time = self._frame_time(receive_time, _newest(items))
@@ -118,7 +118,7 @@ class KrakenConnection(OwnTimeConnection):
                 read_levels(item.bids),
                 read_levels(item.asks),
                 item.checksum,
-                0 if snapshot else time_of(item.timestamp),
+                _own_time(item.timestamp, snapshot=snapshot),
             )
             for item in book.data
         ]
@@ -185,7 +185,7 @@ class KrakenConnection(OwnTimeConnection):
     def _trades(self, receive_time: int, trades: frames.Trades) -> ParsedFrame:
         snapshot = trades.type == "snapshot"
         items = [
-            (self._symbol(item.symbol), item, 0 if snapshot else time_of(item.timestamp))
+            (self._symbol(item.symbol), item, _own_time(item.timestamp, snapshot=snapshot))
             for item in trades.data
         ]
         frame_time = self._frame_time(receive_time, _newest(items))
@@ -265,6 +265,12 @@ class KrakenConnection(OwnTimeConnection):
 
 def _request(method: str, params: dict[str, object]) -> str:
     return msgspec.json.encode({"method": method, "params": params}).decode()
+
+
+def _own_time(timestamp: str | None, *, snapshot: bool) -> int:
+    """Return an item's own time; a snapshot has none, though what stands there must be one."""
+    own_time = time_of(timestamp)
+    return 0 if snapshot else own_time
 
 
 def _newest(items: list[tuple[_Symbol, Any, int]]) -> int:

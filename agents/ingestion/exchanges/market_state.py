@@ -57,11 +57,7 @@ class MarketState:
     def quote(self, time: int, own_time: int, best: Best, flags: int) -> Quote:
         """Make a quote, the last one of this connection from now on."""
         bid, bid_size, ask, ask_size = best
-        if not bid_size:
-            bid = bid_size = 0.0
-        if not ask_size:
-            ask = ask_size = 0.0
-        self._last = (bid, bid_size, ask, ask_size)
+        self._last = best
         if bid_size and ask_size:
             if bid > ask:
                 flags |= _CROSSED

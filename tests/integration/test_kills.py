@@ -1,0 +1,98 @@
+"""Workers are killed in the middle of a replay; the series is what it would have been without."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.settings import Settings
+from tests.integration.line import (
+    COMMITTED_CAPTURES,
+    Feed,
+    Line,
+    SpreadWorker,
+    drive,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# One of each exchange, of three times that do not overlap.
+_REAL = (
+    "hftbacktest_binance_2024/spot_btcusdt_20240808.gz",
+    "hftbacktest_binance_2024/spot_ethusdt_20240808.gz",
+    "flashbook_2026/coinbase_live-btc-eth.ndjson",
+    "flashbook_2026/kraken_live-btc-eth.ndjson",
+)
+# None: killed from outside, while records flow. Else the worker kills itself at this point.
+_KILLS: tuple[tuple[float, str], ...] = (
+    (0.14, ""),
+    (0.29, "outputs_acknowledged:5"),
+    (0.46, ""),
+    (0.61, "changelog_acknowledged:4"),
+    (0.76, ""),
+)
+
+
+def kill_in_the_middle(line: Line, feed: Feed, worker: SpreadWorker, share: float) -> None:
+    """Kill a worker just after records have come that it cannot have finished yet."""
+    drive(line, feed, share)
+    feed.send(line.committed() / len(feed) + 0.1)
+    worker.kill()
+
+
+def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
+    """Feed a little at a time until the worker has killed itself; the rest waits."""
+
+    shares = itertools.count(feed.sent, 20)
+
+    def has_ended() -> bool:
+        if line.committed() / len(feed) < 0.85:
+            feed.send(next(shares) / len(feed))
+        return not worker.is_alive()
+
+    line.until(has_ended, f"{worker.name} to kill itself")
+    assert worker.process.returncode == -signal.SIGKILL, line.tell()
+
+
+@pytest.fixture(params=["committed", "given"])
+def captures(request: pytest.FixtureRequest) -> Iterator[list[Path]]:
+    """Return captures of all three exchanges: the committed ones, and real ones."""
+    if request.param == "committed":
+        yield COMMITTED_CAPTURES
+    else:
+        folder: Path = request.getfixturevalue("test_data")
+        yield [folder / name for name in _REAL]
+
+
+def test_five_kills_of_the_worker_change_nothing(
+    namespaced: Settings, captures: list[Path]
+) -> None:
+    """Killed between 10 and 90 % of the offsets, twice between two acknowledgements of a step."""
+    with Line(namespaced) as line:
+        feed = Feed(namespaced, captures)
+        at_kills: list[int] = []
+        for share, fault_point in _KILLS:
+            # A stable instance takes its place in the group at once, as under `cointide up`.
+            worker = line.start_worker(instance="spread-0", fault_point=fault_point)
+            line.wait_until_ready(worker)
+            if fault_point:
+                wait_for_own_kill(line, feed, worker)
+            else:
+                kill_in_the_middle(line, feed, worker, share)
+            at_kills.append(line.committed())
+        line.start_worker(instance="spread-0")
+        feed.send(1.0)
+        line.wait_until_done()
+        ends = line.ends()
+        assert ends == len(feed)
+        shares = [committed / ends for committed in at_kills]
+        assert all(0.1 <= share <= 0.9 for share in shares), shares
+        assert shares == sorted(shares)
+        records = line.assert_series(captures)
+        repeats = len(records) - len({record.key for record in records})
+        assert repeats > 0, "expected outputs whose changelog record was cut off to be sent twice"
