@@ -29,7 +29,11 @@ from models.partition import partition_of
 
 
 class LineSettings(msgspec.Struct, frozen=True):
-    """How time is kept; all in nanoseconds. `found` is by partition, of a former owner."""
+    """How time is kept; all in nanoseconds. `found` is by partition, of a former owner.
+
+    With `owns_all` every partition that a frame names is taken, as a replay does; else only those
+    given to `own`.
+    """
 
     partitions: int
     lateness: int
@@ -38,6 +42,7 @@ class LineSettings(msgspec.Struct, frozen=True):
     silence_limit: int
     generation: int = 0
     found: Mapping[int, Found] = {}
+    owns_all: bool = True
 
 
 class _Link(msgspec.Struct):
@@ -107,6 +112,26 @@ class ExchangeLine:
                 source.begin_down(pair, link.newest or receive_time)
         self._move_clocks(link.sources, receive_time)
         self._send_due(receive_time)
+
+    def own(self, partition: int, found: Found | None, generation: int) -> None:
+        """Become the owner of a partition."""
+        self._sources[partition] = SourceState(self.exchange, partition, found, generation)
+
+    def disown(self, partition: int) -> None:
+        """Give a partition up; what is not sent of it stays unsent."""
+        self._sources.pop(partition, None)
+        for link in self._links.values():
+            link.sources.pop(partition, None)
+            for pair in [p for p, source in link.pairs.items() if source.partition == partition]:
+                del link.pairs[pair]
+
+    def source(self, partition: int) -> SourceState | None:
+        """Return the state of an owned partition."""
+        return self._sources.get(partition)
+
+    def skew(self, receive_time: int) -> int:
+        """Return how far this exchange's frame times lie behind their receive times (ns)."""
+        return receive_time - self._timekeeper.frame_time_without_own(receive_time)
 
     def advance(self, receive_time: int) -> None:
         """Time has passed without a frame: silence limits, lingers and clocks run on."""
@@ -179,6 +204,8 @@ class ExchangeLine:
     def _serve(self, link: _Link, pair: Pair, receive_time: int, frame_time: int) -> None:
         partition = partition_of(coin_of(pair[1]), self._settings.partitions)
         source = self._sources.get(partition)
+        if source is None and not self._settings.owns_all:
+            return
         if source is not None:
             # From now on the least over the connections has this one among them.
             self._move_clocks({partition: source}, receive_time)
@@ -209,26 +236,29 @@ class ExchangeLine:
     ) -> None:
         match event:
             case Quote():
-                source = self._source_of(link, ("quotes", event.market), receive_time)
-                source.add("quotes", event, receive_time, source.clock)
+                if source := self._source_of(link, ("quotes", event.market), receive_time):
+                    source.add("quotes", event, receive_time, source.clock)
             case Trade():
-                source = self._source_of(link, ("trades", event.market), receive_time)
-                source.add("trades", event, receive_time, source.clock)
+                if source := self._source_of(link, ("trades", event.market), receive_time):
+                    source.add("trades", event, receive_time, source.clock)
             case GapBegins():
-                source = self._source_of(link, ("quotes", event.market), receive_time)
-                source.begin_interval(("quotes", event.market), frame_time, "gap")
-                self.counts["gaps"] += 1
+                if source := self._source_of(link, ("quotes", event.market), receive_time):
+                    source.begin_interval(("quotes", event.market), frame_time, "gap")
+                    self.counts["gaps"] += 1
             case TradesLost():
-                source = self._source_of(link, ("trades", event.market), receive_time)
-                source.lost_trades(event.market, source.clock, frame_time)
-                self.counts["trades_lost"] += event.count
+                if source := self._source_of(link, ("trades", event.market), receive_time):
+                    source.lost_trades(event.market, event.count, source.clock, frame_time)
+                    self.counts["trades_lost"] += event.count
             case Notice():
                 self.notices.append(event)
 
-    def _source_of(self, link: _Link, pair: Pair, receive_time: int) -> SourceState:
+    def _source_of(self, link: _Link, pair: Pair, receive_time: int) -> SourceState | None:
+        """Return the source of a pair with its clock moved on, None where it is not owned."""
         source = link.pairs.get(pair)
         if source is None:
-            raise InvariantError(f"expected a served pair, was {pair}")
+            if self._settings.owns_all:
+                raise InvariantError(f"expected a served pair, was {pair}")
+            return None
         self._move_clocks({source.partition: source}, receive_time)
         return source
 
@@ -245,7 +275,7 @@ class ExchangeLine:
                     newest = None
                     break
                 newest = frame_time if newest is None else min(newest, frame_time)
-            if not serving:
+            if not serving and source.clock is not None:
                 newest = self._timekeeper.frame_time_without_own(receive_time)
             if newest is not None:
                 source.advance(newest - self._settings.lateness)

@@ -37,7 +37,7 @@ class Replay:
         self._settings = settings
         self._find = find
         self._instruments: dict[str, tuple[str, str]] = {}
-        self._last: dict[str, int] = {}
+        self._last = 0
 
     def step(self, captured: CapturedFrame) -> ExchangeLine:
         """Take one frame, opening or close; return the line that has something to drain.
@@ -48,7 +48,7 @@ class Replay:
         line = self.lines.get(captured.exchange)
         if line is None:
             line = self._begin(captured)
-        self._last[captured.exchange] = captured.t
+        self._last = captured.t
         match captured.kind:
             case "open":
                 line.open(captured.connection, captured.t)
@@ -72,8 +72,8 @@ class Replay:
 
     def finish(self) -> None:
         """Move every clock past the next whole second, so that the last panes close."""
-        for exchange, line in self.lines.items():
-            line.finish(self._last[exchange])
+        for line in self.lines.values():
+            line.finish(self._last)
 
     def _begin(self, captured: CapturedFrame) -> ExchangeLine:
         exchange = captured.exchange

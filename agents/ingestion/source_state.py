@@ -38,6 +38,23 @@ class OutgoingBurst(msgspec.Struct, frozen=True):
     value: bytes
 
 
+class MarketCounts(msgspec.Struct):
+    """What came of one market: ticks by kind and flag, gaps, and the newest of them.
+
+    `last_received` is in nanoseconds; `last_price` is a trade's, else a quote's middle.
+    """
+
+    quotes: int = 0
+    trades: int = 0
+    late: int = 0
+    crossed: int = 0
+    gaps: int = 0
+    trades_lost: int = 0
+    last_received: int = 0
+    last_price: float | None = None
+    traded: bool = False
+
+
 class _Open(msgspec.Struct):
     """An unseen interval that has not ended, written down as far as `start`."""
 
@@ -54,8 +71,9 @@ class SourceState:
         self.partition = partition
         self.epoch = max(generation, (found.epoch if found else 0) + 1)
         self.clock: int | None = found.clock if found else None
-        self.pairs: set[Pair] = set()
+        self.counts: dict[str, MarketCounts] = {}
         self._handover = found
+        self._handed_over = dict.fromkeys(KINDS, 0)
         self._newest_tick = 0
         self._buffers = {kind: BurstBuffer(kind, exchange, partition, self.epoch) for kind in KINDS}
         self._open: dict[Pair, _Open] = {}
@@ -63,12 +81,8 @@ class SourceState:
 
     def first_frame(self, frame_time: int) -> None:
         """Declare the time from the clock found to the first frame unseen."""
-        found, self._handover = self._handover, None
-        if found is None:
-            return
-        for kind, buffer in self._buffers.items():
-            start = found.clocks.get(kind, found.clock)
-            buffer.add_unseen(Unseen(EVERY_MARKET, start, max(frame_time, found.clock), "down"))
+        self._cut_handover(max(frame_time, self.clock or 0))
+        self._handover = None
 
     def advance(self, clock: int) -> None:
         """Move the clock on; it never goes back."""
@@ -81,6 +95,7 @@ class SourceState:
         if clock is not None and time < clock:
             time, flags = clock, flags | TickFlag.LATE.value
         self._newest_tick = max(self._newest_tick, time)
+        self._count(kind, tick, receive_time, flags)
         pair = (kind, tick.market)
         if self._open and kind == "quotes" and self._is_open(pair, ("gap", "down")):
             self.end_interval(pair, time)
@@ -89,6 +104,8 @@ class SourceState:
     def begin_interval(self, pair: Pair, start: int, reason: UnseenReason) -> None:
         """Begin an unseen interval unless one is open; it never begins before the clock."""
         if pair not in self._open:
+            if reason == "gap":
+                self._counts_of(pair[1]).gaps += 1
             self._open[pair] = _Open(max(start, self.clock or 0), reason)
 
     def end_interval(self, pair: Pair, end: int) -> None:
@@ -114,8 +131,22 @@ class SourceState:
         if self._is_open(pair, ("down",)):
             self.end_interval(pair, max(end, self.clock or 0))
 
-    def lost_trades(self, market: str, clock: int | None, end: int) -> None:
+    def retire(self, market: str) -> None:
+        """Stop following a market: its quote counts no more."""
+        clock = self.clock or 0
+        for kind in KINDS:
+            self._open.pop((kind, market), None)
+            self._buffers[kind].add_unseen(Unseen(market, clock, clock + 1, "down"))
+        self.counts.pop(market, None)
+
+    def why_unseen(self, pair: Pair) -> UnseenReason | None:
+        """Return why a pair is unseen now, None when it is seen."""
+        interval = self._open.get(pair)
+        return None if interval is None else interval.reason
+
+    def lost_trades(self, market: str, count: int, clock: int | None, end: int) -> None:
         """Declare trades of a market lost before `end`."""
+        self._counts_of(market).trades_lost += count
         self._add_piece(("trades", market), clock or end, end, "gap")
 
     def finish_clock(self, newest_frame: int) -> int:
@@ -128,7 +159,8 @@ class SourceState:
         if self.clock is None:
             return
         second_passed = self.clock // SECOND > self._pieces_until // SECOND
-        if second_passed and self._open:
+        if second_passed:
+            self._cut_handover(self.clock)
             self._cut_pieces()
         if second_passed:
             self._pieces_until = self.clock
@@ -150,6 +182,39 @@ class SourceState:
             if interval.start < clock:
                 self._add_piece(pair, interval.start, clock, interval.reason)
                 interval.start = clock
+
+    def _cut_handover(self, end: int) -> None:
+        """Write down as far as `end` that nothing was seen since the former owner's clock."""
+        if self._handover is None:
+            return
+        clocks, newest = self._handover.clocks, self._handover.clock
+        for kind, buffer in self._buffers.items():
+            start = max(clocks.get(kind, newest), self._handed_over[kind])
+            buffer.add_unseen(Unseen(EVERY_MARKET, start, max(end, start), "down"))
+            self._handed_over[kind] = max(end, start)
+
+    def _counts_of(self, market: str) -> MarketCounts:
+        counts = self.counts.get(market)
+        if counts is None:
+            counts = self.counts[market] = MarketCounts()
+        return counts
+
+    def _count(self, kind: Kind, tick: Quote | Trade, receive_time: int, flags: int) -> None:
+        counts = self._counts_of(tick.market)
+        counts.last_received = receive_time
+        if flags & TickFlag.LATE.value:
+            counts.late += 1
+        if kind == "trades":
+            counts.trades += 1
+            counts.traded = True
+            counts.last_price = tick.price  # type: ignore[union-attr]
+            return
+        counts.quotes += 1
+        if flags & TickFlag.CROSSED.value:
+            counts.crossed += 1
+        if not counts.traded:
+            middle = (tick.bid + tick.ask) / 2  # type: ignore[union-attr]
+            counts.last_price = middle if middle == middle else counts.last_price
 
     def _add_piece(self, pair: Pair, start: int, end: int, reason: UnseenReason) -> None:
         if end > start:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import mode.loop
 import structlog
@@ -22,13 +22,15 @@ from agents.runtime.consumer import (  # noqa: E402
     BatchConsumer,
     BatchTransport,
     FetchSettings,
+    RecordBatch,
     RecordBatchSchema,
 )
 from agents.runtime.faults import FaultPoints  # noqa: E402
 from agents.runtime.health import add_pages  # noqa: E402
 from agents.runtime.metrics import WorkerMetrics  # noqa: E402
 from agents.runtime.source import AgentDefinition  # noqa: E402
-from agents.runtime.tables import StepTable  # noqa: E402
+from agents.runtime.steps import Step  # noqa: E402
+from agents.runtime.tables import STEP_TABLE, StepTable, changelog_topic  # noqa: E402
 from agents.runtime.worker import TopicPartition, Worker  # noqa: E402
 from models.settings import Settings  # noqa: E402
 from models.topics import topic_name  # noqa: E402
@@ -82,46 +84,89 @@ class FaustLog:
         return TP(topic_name(topic, self._namespace), partition)
 
 
-def build_app(settings: Settings, definition: AgentDefinition, brokers: str) -> AgentApp:
-    """Return the app of one worker of an agent, ready to run."""
-    name = topic_name(definition.name, settings.namespace)
-    app = AgentApp(name, **_faust_settings(settings, definition, brokers))
+class AgentWorker(Protocol):
+    """What one process of an agent does, apart from Faust. Topics are without their namespace."""
+
+    async def open(
+        self, partitions: Iterable[int], mirror: Mapping[int, Mapping[bytes, Step]]
+    ) -> None:
+        """Own these partitions from now on; commit where Faust is to read them from."""
+        ...
+
+    def take(self, topic: str, batch: RecordBatch) -> None:
+        """Take the records of one fetch."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until more can be taken."""
+        ...
+
+    async def run(self, should_stop: Callable[[], bool]) -> None:
+        """Work until told to stop."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit what can be committed."""
+        ...
+
+    async def revoked(self) -> None:
+        """All partitions are taken away, perhaps to be given back at once."""
+        ...
+
+    async def close(self) -> None:
+        """The process ends."""
+        ...
+
+
+MakeWorker = Callable[[AgentApp, FaustLog, StepTable], AgentWorker]
+
+
+def agent_app(
+    settings: Settings, name: str, topics: Iterable[str], brokers: str, make_worker: MakeWorker
+) -> AgentApp:
+    """Return the app of one worker of the agent `name`, which reads `topics`, ready to run."""
+    app = AgentApp(topic_name(name, settings.namespace), **_faust_settings(settings, name, brokers))
     app.fetch_settings = FetchSettings(settings.fetch_wait_ms, settings.fetch_min_bytes)
-    metrics = WorkerMetrics(definition.name)
 
     async def recovered(active: set[TP]) -> None:
         await worker.open({tp.partition for tp in active}, table.mirror)
 
     table = StepTable(
         app,
-        name="panes",
+        name=STEP_TABLE,
         partitions=settings.partitions,
         on_recovered=recovered,
         beacon=app.tables.beacon,
     )
     app.tables.add(table)
-    worker = Worker(
-        definition,
-        settings.exchanges,
-        f"{definition.name}-{table.name}-changelog",
-        FaustLog(app, settings.namespace),
-        table.remember,
-        metrics,
-        FaultPoints(settings.fault_point),
-    )
-    _wire(app, worker, definition, settings)
-    add_pages(app, metrics)
+    worker = make_worker(app, FaustLog(app, settings.namespace), table)
+    _wire(app, worker, {topic_name(topic, settings.namespace): topic for topic in topics}, name)
     return app
 
 
-def _wire(app: AgentApp, worker: Worker, definition: AgentDefinition, settings: Settings) -> None:
-    topics = {
-        topic_name(each.topic(exchange), settings.namespace): each.topic(exchange)
-        for exchange in settings.exchanges
-        for each in definition.inputs
-    }
+def build_app(settings: Settings, definition: AgentDefinition, brokers: str) -> AgentApp:
+    """Return the app of one worker of an agent that closes seconds of tick topics."""
+    metrics = WorkerMetrics(definition.name)
 
-    @app.agent(app.topic(*topics, schema=RecordBatchSchema(), acks=False), name=definition.name)
+    def make_worker(_app: AgentApp, log: FaustLog, table: StepTable) -> Worker:
+        return Worker(
+            definition,
+            settings.exchanges,
+            changelog_topic(definition.name),
+            log,
+            table.remember,
+            metrics,
+            FaultPoints(settings.fault_point),
+        )
+
+    topics = [each.topic(exchange) for exchange in settings.exchanges for each in definition.inputs]
+    app = agent_app(settings, definition.name, topics, brokers, make_worker)
+    add_pages(app, metrics.registry)
+    return app
+
+
+def _wire(app: AgentApp, worker: AgentWorker, topics: Mapping[str, str], name: str) -> None:
+    @app.agent(app.topic(*topics, schema=RecordBatchSchema(), acks=False), name=name)
     async def take(batches: Any) -> None:
         try:
             async for batch in batches:
@@ -133,30 +178,31 @@ def _wire(app: AgentApp, worker: Worker, definition: AgentDefinition, settings: 
             await app.crash(error)
 
     @app.task  # type: ignore[untyped-decorator]
-    async def close_seconds() -> None:
+    async def work() -> None:
         try:
             await worker.run(lambda: app.should_stop)
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 - a worker that closes nothing must not stay
+        except Exception as error:  # noqa: BLE001 - a worker that does nothing must not stay
             await app.crash(error)
 
     @app.timer(interval=_COMMIT_SECONDS)  # type: ignore[untyped-decorator]
     async def commit() -> None:
         await worker.commit()
 
-    async def stop_taking(*_: Any, **__: Any) -> None:
+    async def revoked(*_: Any, **__: Any) -> None:
+        await worker.revoked()
+
+    async def stopping(*_: Any, **__: Any) -> None:
         await worker.close()
 
     # The second signal because the first is not sent on SIGTERM.
-    app.on_partitions_revoked.connect(stop_taking, weak=False)
-    app.on_before_shutdown.connect(stop_taking, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    app.on_before_shutdown.connect(stopping, weak=False)
 
 
-def _faust_settings(
-    settings: Settings, definition: AgentDefinition, brokers: str
-) -> dict[str, Any]:
-    data_folder = Path(settings.data_dir) / "faust" / definition.name
+def _faust_settings(settings: Settings, name: str, brokers: str) -> dict[str, Any]:
+    data_folder = Path(settings.data_dir) / "faust" / name
     data_folder.mkdir(parents=True, exist_ok=True)
     instance = settings.instance or None
     return {

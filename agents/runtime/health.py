@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from agents.runtime.metrics import WorkerMetrics
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 
-def add_pages(app: Any, metrics: WorkerMetrics) -> None:
+def add_pages(app: Any, registry: CollectorRegistry) -> None:
     """Add `/live`, `/ready` and `/metrics` to the app's web server.
 
     Ready means that the group has settled and the state of all owned partitions is rebuilt.
@@ -26,6 +24,4 @@ def add_pages(app: Any, metrics: WorkerMetrics) -> None:
 
     @app.page("/metrics")  # type: ignore[untyped-decorator]
     async def exposition(page: Any, _request: Any) -> Any:
-        return page.bytes(
-            generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST.split(";")[0]
-        )
+        return page.bytes(generate_latest(registry), content_type=CONTENT_TYPE_LATEST.split(";")[0])

@@ -17,6 +17,13 @@ from faust.types import TP, EventT
 from agents.runtime.panes import PaneColumns
 from agents.runtime.steps import Step, decode_step
 
+STEP_TABLE = "panes"
+
+
+def changelog_topic(agent: str) -> str:
+    """Return the topic in which an agent's steps are kept, as Faust names it."""
+    return f"{agent}-{STEP_TABLE}-changelog"
+
 
 class TumblingTable(msgspec.Struct, frozen=True):
     """Panes of `seconds` length with these columns, in a ring of `slots`."""

@@ -128,6 +128,10 @@ class Worker:
         self._metrics.partitions.set(len(wanted))
         self._logger.info("assigned", partitions=wanted)
 
+    async def revoked(self) -> None:
+        """Do as at the end: whatever is given back is rebuilt from the changelog."""
+        await self.close()
+
     async def close(self, limit_seconds: float = 4.0) -> None:
         """Take no more records, finish the step in flight, commit, forget what was in memory."""
         self._owned = _Owned({}, {}, set())
