@@ -22,3 +22,16 @@ def iso_nanoseconds(nanoseconds: int) -> str:
     """
     seconds, fraction = divmod(nanoseconds, 1_000_000_000)
     return f"{iso_seconds(seconds)[:-1]}.{fraction:09d}Z"
+
+
+def iso_microseconds(nanoseconds: int) -> str:
+    """Return nanoseconds since the epoch as the public interface writes times.
+
+    Without a fraction where whole, else microseconds, rounded down.
+
+    >>> iso_microseconds(1_700_000_000_500_000_999), iso_microseconds(1_700_000_000_000_000_999)
+    ('2023-11-14T22:13:20.500000Z', '2023-11-14T22:13:20Z')
+    """
+    seconds, fraction = divmod(nanoseconds // 1_000, 1_000_000)
+    whole = iso_seconds(seconds)
+    return f"{whole[:-1]}.{fraction:06d}Z" if fraction else whole

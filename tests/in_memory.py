@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,7 +31,28 @@ from models.records.bursts import (
     decode_trades,
     encode_burst,
 )
+from models.records.spreads import decode_spreads
+from models.records.unpacked import spread_objects
 from models.settings import Settings
+
+REAL_CAPTURES = (
+    "crossbook_kraken_2026/kraken_btcusd_l2.cbcap",
+    "crossbook_kraken_2026/kraken_btcusd_sample.cbcap",
+    "crossbook_kraken_2026/kraken_ethusd_sample.cbcap",
+    "crossbook_kraken_2026/kraken_xrpusd_sample.cbcap",
+    "flashbook_2026/binance_live-btc-eth.ndjson",
+    "flashbook_2026/coinbase_live-btc-eth.ndjson",
+    "flashbook_2026/kraken_live-btc-eth.ndjson",
+    "hftbacktest_binance_2024/spot_btcusdt_20240808.gz",
+    "hftbacktest_binance_2024/spot_ethusdt_20240808.gz",
+    "live_frames_2026-10/frames.jsonl",
+)
+"""Within the folder of the fixture `test_data`."""
+
+MADE_CAPTURES = tuple(
+    Path(__file__).parent / "captures" / f"{name}.jsonl.zst"
+    for name in ("binance", "coinbase", "jump", "kraken")
+)
 
 SLOTS, WINDOW = 64, 15
 """Of the spread agent's ring: panes kept, and panes of its longest window."""
@@ -115,14 +137,14 @@ class SourceWorker:
         self.published: list[Output] = []
         self.changelog = list(changelog)
         self.kills = 0
-        self._log = log
+        self.log = log
         self.source = self._opened()
 
     def read(self, kind: str, count: int) -> int:
         """Take the next `count` records of a topic; return how many there were."""
         topic = f"{self.exchange}_{kind}"
         source_log = self.source.logs[topic]
-        values = self._log.get((topic, self.partition), [])
+        values = self.log.get((topic, self.partition), [])
         start = source_log.next_offset
         chosen = values[start : start + count]
         for place, value in enumerate(chosen, start):
@@ -196,6 +218,11 @@ def publish(log: Mapping[Place, Sequence[bytes]], exchange: str, partition: int)
 def publish_all(log: Mapping[Place, Sequence[bytes]]) -> dict[Place, list[bytes]]:
     """Return the values of every source of a log."""
     return {source: publish(log, *source) for source in sources_in(log)}
+
+
+def rows_in(values: Iterable[bytes]) -> list[dict[str, Any]]:
+    """Return published values as rows, one a market and second."""
+    return [row for value in values for row in spread_objects(decode_spreads(value))]
 
 
 SECOND = 1_000_000_000

@@ -97,10 +97,12 @@ def cointide(
 class SpreadWorker:
     """One worker of the spread agent, as a process of its own."""
 
-    def __init__(self, settings: Settings, name: str, instance: str, fault_point: str) -> None:
+    def __init__(
+        self, settings: Settings, name: str, port: int, instance: str, fault_point: str
+    ) -> None:
         """Start it; its log is `logs/NAME.log` in the data folder."""
         self.name = name
-        self.port = choose_port(name, 0, None, ())
+        self.port = port
         self.log = settings.data_dir / "logs" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         own = settings.model_copy(
@@ -188,6 +190,7 @@ class Line:
         """Create the topics of the settings' namespace."""
         self.settings = settings
         self.workers: list[SpreadWorker] = []
+        self._ports: dict[str, int] = {}
         self._consumer = Consumer(
             {
                 "bootstrap.servers": settings.kafka_brokers,
@@ -226,9 +229,13 @@ class Line:
         self._consumer.close()
 
     def start_worker(self, instance: str = "", fault_point: str = "") -> SpreadWorker:
-        """Start a worker, dynamic in its group unless it has an `instance`; do not wait for it."""
+        """Start a worker, dynamic in its group unless it has an `instance`; do not wait for it.
+
+        An instance keeps its port, as under `cointide up`.
+        """
         name = f"spread-{len(self.workers)}"
-        worker = SpreadWorker(self.settings, name, instance, fault_point)
+        port = self._ports.setdefault(instance or name, choose_port(name, 0, None, ()))
+        worker = SpreadWorker(self.settings, name, port, instance, fault_point)
         self.workers.append(worker)
         return worker
 

@@ -136,6 +136,8 @@ class CoinbaseReader(Reader):
         if side is None:
             raise wire.MalformedError("side is neither buy nor sell")
         time = wire.optional_time(message, "time")
+        if kind == "last_match":
+            time = None
         reading = Reading(time, [Serves("trades", market)])
         new, skips = self.is_new_trade(market, number)
         if new and kind == "match":

@@ -29,7 +29,7 @@ REAL = {
     "crossbook_kraken_2026/kraken_ethusd_sample.cbcap": (40, 223, 0, 0, 0),
     "crossbook_kraken_2026/kraken_xrpusd_sample.cbcap": (44, 175, 0, 0, 0),
     "flashbook_2026/binance_live-btc-eth.ndjson": (0, 0, 1163, 0, 0),
-    "flashbook_2026/coinbase_live-btc-eth.ndjson": (121, 521, 435, 1, 0),
+    "flashbook_2026/coinbase_live-btc-eth.ndjson": (120, 521, 435, 0, 0),
     "flashbook_2026/kraken_live-btc-eth.ndjson": (46, 731, 17, 0, 0),
     "hftbacktest_binance_2024/spot_btcusdt_20240808.gz": (346, 28040, 9757, 0, 325),
     "hftbacktest_binance_2024/spot_ethusdt_20240808.gz": (346, 24077, 6106, 0, 1),

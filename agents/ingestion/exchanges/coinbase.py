@@ -199,9 +199,10 @@ class CoinbaseConnection(OwnTimeConnection):
     def _last_match(self, receive_time: int, match: frames.LastMatch) -> ParsedFrame:
         product = self._product(match.product_id)
         prices_of((match.price,)), sizes_of((match.size,))
-        time, _ = self._clock(receive_time, time_of(match.time))
+        # A snapshot of the past, perhaps of minutes ago: its time must be one, and is not used.
+        time_of(match.time)
         self._memory.skip_trades(product.market, match.trade_id)
-        return ParsedFrame(time, product.serve("trades"))
+        return ParsedFrame(self.frame_time_without_own(receive_time), product.serve("trades"))
 
     def _heartbeat(self, receive_time: int, heartbeat: frames.Heartbeat) -> ParsedFrame:
         time, _ = self._clock(receive_time, time_of(heartbeat.time))

@@ -124,7 +124,10 @@ def test_a_skip_before_a_connections_first_trade_is_no_loss(
 def test_the_last_match_only_sets_the_last_id(
     connection: CoinbaseConnection, memory: ExchangeMemory
 ) -> None:
+    """It is a snapshot: its own time enters neither the frame time nor the skew."""
+    connection.receive(at(0.5), coinbase_heartbeat(iso(0.4)))
     parsed = connection.receive(at(1), coinbase_match(7, iso(0.5), kind="last_match"))
+    assert parsed.frame_time == at(0.9)
     assert (parsed.events, parsed.serves) == ((), (("trades", BTC),))
     assert not connection.receive(at(1), coinbase_match(7, iso(1))).events
     assert memory.counts["repeated_trade"] == 1

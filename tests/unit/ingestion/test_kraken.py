@@ -228,6 +228,9 @@ def test_losing_a_book_that_is_no_source_of_quotes_is_no_gap(connection: KrakenC
     lost = connection.receive(at(2), kraken_book([], [], 1, iso(2)))
     assert lost.events == ()
     assert len(lost.replies) == 2
+    connection.receive(at(3), kraken_snapshot(BIDS, ASKS))
+    ended = connection.receive(at(4), kraken_ack("book", end=True))
+    assert [type(event) for event in ended.events] == [Notice]
 
 
 def test_other_markets_stay_when_one_book_is_lost(connection: KrakenConnection) -> None:

@@ -1,0 +1,173 @@
+/** One connection to `/v1/stream` that keeps coming back, and always says how it stands. */
+
+import { readMessage, type Item } from "../contract";
+import { Backoff } from "./backoff";
+import type { ServerClock } from "./clock";
+
+/**
+ * `silent`: connected, yet nothing has come for longer than heartbeats allow.
+ * `refused`: the gateway wants a key, so trying again by itself would be of no use.
+ */
+export type LineState = "connecting" | "live" | "silent" | "lost" | "refused";
+
+export interface Subscription {
+  channel: string;
+  keys: string[];
+  intervalMs?: number;
+  /** Where to go on from, asked anew at every connection. */
+  resume?: () => Record<string, number> | undefined;
+}
+
+export interface StreamListener {
+  items(items: Item[]): void;
+  state(state: LineState): void;
+  error(code: string, detail: string): void;
+}
+
+// A heartbeat comes every second: three missed ones are no accident.
+const SILENT_MS = 3_500;
+const DEAD_MS = 10_000;
+const OPENING_MS = 8_000;
+const STABLE_MS = 5_000;
+const CLOSED_FOR_KEY = 4401;
+
+export class Stream {
+  private socket: WebSocket | null = null;
+  private state: LineState = "connecting";
+  private lastMessage = 0;
+  private openedAt = 0;
+  private retryAt = 0;
+  private retryTimer = 0;
+  private readonly watchdog: number;
+  private readonly backoff = new Backoff(500, 10_000);
+  private readonly online = () => this.retryNow();
+
+  constructor(
+    private readonly url: string,
+    private readonly subscriptions: Subscription[],
+    private readonly clock: ServerClock,
+    private readonly key: () => string | null,
+    private readonly listener: StreamListener,
+  ) {
+    this.watchdog = window.setInterval(() => this.watch(), 500);
+    window.addEventListener("online", this.online);
+    this.connect();
+  }
+
+  /** Seconds until the next attempt; 0 where none is planned. */
+  get secondsToRetry(): number {
+    return this.retryTimer ? Math.max(0, (this.retryAt - performance.now()) / 1000) : 0;
+  }
+
+  close(): void {
+    window.clearInterval(this.watchdog);
+    window.clearTimeout(this.retryTimer);
+    window.removeEventListener("online", this.online);
+    this.release();
+  }
+
+  retryNow(): void {
+    if (this.socket) return;
+    this.connect();
+  }
+
+  private connect(): void {
+    window.clearTimeout(this.retryTimer);
+    this.retryTimer = 0;
+    this.openedAt = performance.now();
+    this.lastMessage = this.openedAt;
+    const socket = new WebSocket(this.url);
+    this.socket = socket;
+    socket.onopen = () => this.subscribe(socket);
+    socket.onmessage = (event: MessageEvent<unknown>) => this.receive(event.data);
+    socket.onclose = (event) => this.lose(event.code);
+  }
+
+  private subscribe(socket: WebSocket): void {
+    const key = this.key();
+    if (key) socket.send(JSON.stringify({ op: "auth", key }));
+    this.subscriptions.forEach(({ channel, keys, intervalMs, resume }, index) => {
+      const from = resume?.();
+      socket.send(
+        JSON.stringify({
+          op: "subscribe",
+          id: index + 1,
+          channel,
+          keys,
+          ...(intervalMs === undefined ? {} : { interval_ms: intervalMs }),
+          ...(from === undefined ? {} : { resume: from }),
+        }),
+      );
+    });
+  }
+
+  private receive(data: unknown): void {
+    const now = performance.now();
+    this.lastMessage = now;
+    if (typeof data !== "string") return;
+    const message = readMessage(data);
+    // An open socket alone proves nothing: the line lives once the gateway has spoken.
+    if (message.type !== "error") this.become("live");
+    if (now - this.openedAt > STABLE_MS) this.backoff.reset();
+    switch (message.type) {
+      case "items":
+        this.listener.items(message.items);
+        break;
+      case "heartbeat":
+        this.clock.heartbeat(message.ts);
+        break;
+      case "error":
+        this.listener.error(message.code, message.detail);
+        break;
+      case "reconnect":
+        this.moveWithin(message.withinSeconds);
+        break;
+    }
+  }
+
+  /** The gateway is about to stop: leave at a time of one's own before it does. */
+  private moveWithin(seconds: number): void {
+    const socket = this.socket;
+    window.setTimeout(() => {
+      if (socket && socket === this.socket) this.lose(0);
+    }, Math.random() * seconds * 800);
+  }
+
+  private watch(): void {
+    if (!this.socket) return;
+    const silence = performance.now() - this.lastMessage;
+    if (this.socket.readyState === WebSocket.CONNECTING) {
+      if (silence > OPENING_MS) this.lose(0);
+    } else if (silence > DEAD_MS) {
+      this.lose(0);
+    } else if (silence > SILENT_MS && this.state === "live") {
+      this.become("silent");
+    }
+  }
+
+  private lose(code: number): void {
+    this.release();
+    if (code === CLOSED_FOR_KEY) {
+      this.become("refused");
+      return;
+    }
+    this.become("lost");
+    const wait = this.backoff.next();
+    this.retryAt = performance.now() + wait;
+    this.retryTimer = window.setTimeout(() => this.connect(), wait);
+  }
+
+  private release(): void {
+    const socket = this.socket;
+    this.socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  private become(state: LineState): void {
+    if (state === this.state) return;
+    this.state = state;
+    this.listener.state(state);
+  }
+}

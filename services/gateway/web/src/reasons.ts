@@ -1,0 +1,20 @@
+/** Why a figure is undefined, in a sentence a reader of the page understands. */
+
+import type { Reason } from "./contract";
+
+const SENTENCES: Record<Reason, string> = {
+  thin: "one side of the book is empty",
+  warming: "not enough has been seen yet",
+  quiet: "no quote fell into the window",
+  gap: "messages of the exchange were missed; waiting for the next quote",
+  stale: "the exchange has been silent for longer than it should",
+  down: "the connection to the exchange is closed",
+  crossed: "the bid is above the ask",
+  no_trades: "no trade fell into the window",
+  not_mean_reverting: "the series does not return to its mean",
+  line_delayed: "Cointide's own line is late",
+};
+
+export function explain(reason: Reason): string {
+  return `${reason}: ${SENTENCES[reason] ?? "undefined"}`;
+}
