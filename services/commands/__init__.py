@@ -32,6 +32,7 @@ COMMANDS = {
     "lag": Command("services.commands.lag", "show how far the consumer groups are behind"),
     "replay": Command("services.commands.replay", "put captured frames into Kafka"),
     "tail": Command("services.commands.tail", "print the records of a topic as JSON lines"),
+    "markets": Command("services.commands.markets", "fetch which coins and markets are followed"),
     "agent": Command("services.commands.agent", "run one worker of an agent"),
 }
 

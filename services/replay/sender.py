@@ -47,7 +47,7 @@ class Sender:
         if kind is None:
             self.flush()
 
-    def send(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+    def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
         """Hand over one record; waits while the producer's queue is full.
 
         Raises:

@@ -1,0 +1,1 @@
+"""What exchanges and CoinGecko say of coins and markets: bytes in, records out."""

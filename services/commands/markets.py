@@ -1,0 +1,53 @@
+"""`cointide markets sync`: which coins and markets are followed, from REST into Kafka."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from models.errors import TransportError
+from models.settings import Settings
+from services.commands import add_namespace
+from services.local.state import brokers_of
+from services.local.stopping import StopWish
+from services.reference.sync import sync_reference
+
+_RETRY_S = 15.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("action", choices=["sync"], help="what to do with the markets")
+    parser.add_argument(
+        "--every", type=float, metavar="S", help="do it again every S seconds, until stopped"
+    )
+    add_namespace(parser)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Fetch and publish once, or until a stop is asked for."""
+    brokers = brokers_of(settings)
+    if arguments.every is None:
+        _sync(settings, brokers)
+        return 0
+    with StopWish() as stop:
+        while not stop.is_asked():
+            wait = arguments.every
+            try:
+                _sync(settings, brokers)
+            except TransportError as error:
+                # What was fetched before stays in force; the next try is soon.
+                print(f"cointide: {error}", file=sys.stderr, flush=True)
+                wait = min(_RETRY_S, wait)
+            stop.wait(wait)
+    return 0
+
+
+def _sync(settings: Settings, brokers: str) -> None:
+    report = sync_reference(settings, brokers)
+    print(
+        f"following {report.markets} markets of {report.coins} coins; {report.gone} no more",
+        flush=True,
+    )
+    for failure in report.failed:
+        print(f"no instrument list: {failure}", file=sys.stderr, flush=True)

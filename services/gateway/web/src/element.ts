@@ -1,0 +1,54 @@
+/** Elements in one expression, and writing to them only what has changed. */
+
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, string> = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** A text that is written many times: an equal text touches nothing. */
+export class LiveText {
+  private readonly text = document.createTextNode("");
+  private title = "";
+
+  constructor(readonly host: HTMLElement) {
+    host.append(this.text);
+  }
+
+  set(value: string, title = ""): void {
+    if (this.text.data !== value) this.text.data = value;
+    if (this.title !== title) {
+      this.title = title;
+      if (title) this.host.title = title;
+      else this.host.removeAttribute("title");
+    }
+  }
+}
+
+/** An attribute that is written many times. */
+export class LiveAttribute {
+  private value: string | null = null;
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly name: string,
+  ) {}
+
+  set(value: string): void {
+    if (this.value === value) return;
+    this.value = value;
+    this.host.setAttribute(this.name, value);
+  }
+}
+
+/** The part of the document that index.html promises. */
+export function part<T extends HTMLElement = HTMLElement>(id: string): T {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`expected an element #${id} in index.html, found none`);
+  return found as T;
+}

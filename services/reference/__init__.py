@@ -1,0 +1,1 @@
+"""Reference data from exchanges and CoinGecko into `coins` and `markets`."""
