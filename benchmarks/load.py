@@ -58,7 +58,9 @@ def make_ticks(load: Load) -> Ticks:
         by_partition[partition_of(f"C{code}", load.partitions)].append(code)
     records = load.records_a_second * load.seconds
     partition = np.arange(records) % load.partitions
-    partition = np.array([p if by_partition[p] else next_used(by_partition, p) for p in partition])
+    partition = np.array(
+        [p if by_partition[p] else next_used(by_partition, int(p)) for p in partition]
+    )
     per_tick = np.repeat(partition, load.ticks_a_record)
     market = np.empty(load.ticks, np.int64)
     for p, codes in enumerate(by_partition):

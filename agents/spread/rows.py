@@ -18,6 +18,7 @@ from models.records.spreads import (
     SpreadWindow,
     encode_spreads,
 )
+from models.statistics.decimals import price_difference, price_middle
 from models.times import iso_seconds
 
 _QUOTE_FIELDS = ("bid", "ask", "mid", "spread", "spread_bps")
@@ -45,8 +46,8 @@ def encode_rows(rows: Rows) -> bytes:
     window_ns = MEAN_15S.seconds * 1e9
     good = rows.bid <= rows.ask
     with np.errstate(divide="ignore", invalid="ignore"):
-        mid = (rows.bid + rows.ask) / 2
-        spread = rows.ask - rows.bid
+        mid = price_middle(rows.bid, rows.ask)
+        spread = price_difference(rows.ask, rows.bid)
         spread_bps = 2e4 * spread / (rows.ask + rows.bid)
         good_ns, n = rows.window["good_ns"], rows.window["n"]
         mean = rows.window["spread_ns"] / good_ns

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.records.bursts import EVERY_MARKET, Unseen, UnseenReason
+from models.statistics.decimals import price_difference
 from models.statistics.unseen_time import UnseenTime, unseen_time
 
 SUMS = ("good_ns", "n", "spread_ns", "spread_bps_ns", "spread_sum")
@@ -121,7 +122,7 @@ def close_second(
 
     good = bid <= ask
     counted &= good
-    spread = ask - bid
+    spread = price_difference(ask, bid)
     spread_bps = 2e4 * spread / (ask + bid)
     weight = np.where(good, duration, 0).astype(np.float64)
     in_force = counted | (weight > 0)
