@@ -102,7 +102,10 @@ class Source:
         self._published = -1
         positions = {topic: Position(offset, 0) for topic, offset in beginnings.items()}
         if restored is not None:
-            positions |= restored.step.positions
+            positions |= {
+                topic: Position(max(position.offset, beginnings[topic]), position.epoch)
+                for topic, position in restored.step.positions.items()
+            }
         self._codes: dict[str, int] = {}
         self.logs = {
             source_input.topic(exchange): SourceLog(
@@ -115,6 +118,10 @@ class Source:
         }
         if restored is not None:
             self._restore(restored)
+            for topic, position in restored.step.positions.items():
+                if position.offset < beginnings[topic]:
+                    # Retention has deleted what was still to be read.
+                    self.logs[topic].records_lost((restored.step.index + 1) * SECOND)
 
     def positions(self) -> dict[str, int]:
         """Return by topic the offset from which this source reads."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InvariantError
-from models.records.bursts import QuoteBurst, TradeBurst, Unseen
+from models.records.bursts import EVERY_MARKET, QuoteBurst, TradeBurst, Unseen
 
 SECOND = 1_000_000_000
 
@@ -87,6 +87,10 @@ class SourceLog:
             self._unseen.append((offset, row))
         if burst.time:
             self._taken.append((offset, burst))
+
+    def records_lost(self, since: int) -> None:
+        """Records before the next offset are gone: nothing counts from `since` to the next quote."""
+        self._unseen.append((self.next_offset, Unseen(EVERY_MARKET, since, since, "gap")))
 
     def earliest_time(self) -> int | None:
         """Return the time of the earliest tick or unseen interval held, None without any."""
