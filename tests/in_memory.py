@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from agents.ingestion.replay import Replay
 from agents.ingestion.source_state import Found, OutgoingBurst
 from agents.runtime.source import ClosedStep, Output, Source
 from agents.runtime.steps import Restored, Step, decode_step, restore
+from agents.runtime.tables import StepTable
 from agents.spread.app import SPREAD
 from models.records.bursts import (
     EVERY_MARKET,
@@ -53,9 +55,6 @@ MADE_CAPTURES = tuple(
     Path(__file__).parent / "captures" / f"{name}.jsonl.zst"
     for name in ("binance", "coinbase", "jump", "kraken")
 )
-
-SLOTS, WINDOW = 64, 15
-"""Of the spread agent's ring: panes kept, and panes of its longest window."""
 
 Place = tuple[str, int]
 Log = dict[Place, list[bytes]]
@@ -131,13 +130,20 @@ class SourceWorker:
         exchange: str,
         partition: int,
         changelog: Sequence[tuple[bytes, bytes]] = (),
+        *,
+        slots: int = SPREAD.slots,
+        compacted: bool = True,
     ) -> None:
-        """Start with what the changelog holds."""
+        """Start with what the changelog holds, compacted or as it was written.
+
+        With less `slots` than the agent has, the ring comes round sooner.
+        """
         self.exchange, self.partition = exchange, partition
+        self.compacted = compacted
         self.published: list[Output] = []
         self.changelog = list(changelog)
-        self.kills = 0
         self.log = log
+        self._definition = msgspec.structs.replace(SPREAD, slots=slots)
         self.source = self._opened()
 
     def read(self, kind: str, count: int) -> int:
@@ -171,7 +177,6 @@ class SourceWorker:
 
     def kill(self) -> None:
         """Lose everything in memory, and start again from the changelog."""
-        self.kills += 1
         self.source = self._opened()
 
     def finish(self) -> list[bytes]:
@@ -198,16 +203,26 @@ class SourceWorker:
 
     def restored(self) -> Restored | None:
         """Return what the changelog gives to go on from."""
-        return restore(mirror_of(self.changelog).values(), WINDOW)
+        mirror = last_writes if self.compacted else furthest_writes
+        return restore(mirror(self.changelog).values(), SPREAD.window)
 
     def _opened(self) -> Source:
         beginnings = {f"{self.exchange}_{kind}": 0 for kind in KINDS}
-        return Source(self.exchange, self.partition, SPREAD, self.restored(), beginnings)
+        return Source(self.exchange, self.partition, self._definition, self.restored(), beginnings)
 
 
-def mirror_of(changelog: Iterable[tuple[bytes, bytes]]) -> dict[bytes, Step]:
+def last_writes(changelog: Iterable[tuple[bytes, bytes]]) -> dict[bytes, Step]:
     """Return what compaction leaves of a changelog: the last write of every key."""
     return {key: decode_step(value) for key, value in changelog}
+
+
+def furthest_writes(changelog: Iterable[tuple[bytes, bytes]]) -> dict[bytes, Step]:
+    """Return what a worker remembers that reads a changelog which is not compacted yet."""
+    table = SimpleNamespace(mirror={})
+    for key, value in changelog:
+        StepTable.remember(table, 0, key, decode_step(value))  # type: ignore[arg-type]
+    steps: dict[bytes, Step] = table.mirror.get(0, {})
+    return steps
 
 
 def publish(log: Mapping[Place, Sequence[bytes]], exchange: str, partition: int) -> list[bytes]:
@@ -365,7 +380,8 @@ _LENGTHS = (1, QUARTER, SECOND, 5 * QUARTER, 3 * SECOND)
 def stories(draw: st.DrawFn, jumps: bool = True) -> Story:
     """Draw what a source could say: no tick and no interval begins before the clock.
 
-    The clock rises in quarters of a second, at times by more than a window, and ends on a whole second.
+    The clock rises in quarters of a second, at times by more than a window; it ends on a whole
+    second.
     """
     steps = (0, 0, 0, QUARTER, QUARTER, SECOND, 2 * SECOND + 1)
     steps += (17 * SECOND,) if jumps else ()
@@ -407,7 +423,7 @@ def _end(moment: Moment) -> int:
 def cuts_of(story: Story) -> st.SearchStrategy[dict[Kind, frozenset[int]]]:
     """Draw after which moments each kind is cut."""
     numbers = st.frozensets(st.integers(0, len(story) - 1))
-    return st.fixed_dictionaries({kind: numbers for kind in KINDS})
+    return st.fixed_dictionaries(dict.fromkeys(KINDS, numbers))
 
 
 WHOLE: dict[Kind, frozenset[int]] = {kind: frozenset() for kind in KINDS}

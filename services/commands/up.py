@@ -6,12 +6,11 @@ import argparse
 
 from models.settings import Settings
 from services.commands import add_namespace
+from services.local.ports import LOOPBACK
 from services.local.stopping import StopWish
 from services.local.supervisor import STEP_S, Supervisor
-from services.local.workers import AGENTS, workers_of
-
-# What feeds it. Only what this version can do is listed: `none` waits for `cointide replay`.
-_SOURCES = ("none",)
+from services.local.system import SOURCES, shared_settings, system_of
+from services.local.workers import AGENTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_namespace(parser)
     parser.add_argument(
         "--source",
-        choices=_SOURCES,
-        default="none",
-        help="where frames come from; with none, from `cointide replay`",
+        choices=SOURCES,
+        default="simulated",
+        help="where frames come from (simulated): the simulator, the exchanges themselves (only "
+        "with `live` they are reached), or with `none` from `cointide replay`",
     )
     parser.add_argument(
         "--workers",
@@ -50,12 +50,18 @@ def worker_count(text: str) -> tuple[str, int]:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run everything; return 0 after a stop that was asked for."""
     counts = dict.fromkeys(AGENTS, 1) | dict(arguments.workers)
-    workers = [
-        worker for agent in AGENTS.values() for worker in workers_of(agent, counts[agent.name])
-    ]
-    with StopWish() as stop, Supervisor(settings, workers, say) as supervisor:
+    source = arguments.source
+    workers = system_of(settings, source, counts)
+    with (
+        StopWish() as stop,
+        Supervisor(
+            settings, workers, say, lambda ports: shared_settings(source, ports)
+        ) as supervisor,
+    ):
         if supervisor.wait_until_ready(stop.is_asked):
-            say(f"ready: Kafka at {supervisor.brokers}, data in {settings.data_dir}; Ctrl-C stops")
+            say(f"ready: Kafka at {supervisor.brokers}, data in {settings.data_dir}")
+            address = f"http://{LOOPBACK}:{supervisor.ports['gateway']}"
+            say(f"page {address}/   API {address}/docs   Ctrl-C stops")
         while not stop.is_asked():
             supervisor.step()
             stop.wait(STEP_S)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from models.errors import StackError
@@ -38,7 +38,10 @@ class Supervisor:
         settings: Settings,
         workers: Sequence[Worker] = (),
         say: Callable[[str], None] = lambda _: None,
+        shared: Callable[[Mapping[str, int]], Mapping[str, str]] = lambda _: {},
     ) -> None:
+        """`shared` gives, by the ports of the stack, settings that every process has."""
+        self._shared = shared
         self._settings = settings
         self._workers = workers
         self._say = say
@@ -78,6 +81,11 @@ class Supervisor:
     def brokers(self) -> str:
         """The bootstrap address of the stack's Kafka."""
         return self._state.brokers
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The ports of the stack by use: `kafka`, then the names of the workers."""
+        return self._state.ports
 
     @property
     def is_ready(self) -> bool:
@@ -136,7 +144,8 @@ class Supervisor:
         kept = read_state(settings.data_dir) or StackState(ports={})
         ports: dict[str, int] = {}
         wanted = {"kafka": settings.kafka_port, "kafka-controller": settings.kafka_controller_port}
-        for use in (*wanted, *(worker.name for worker in self._workers)):
+        wanted |= {worker.name: worker.wanted_port for worker in self._workers}
+        for use in wanted:
             ports[use] = choose_port(use, wanted.get(use, 0), kept.ports.get(use), ports.values())
         broker = KafkaBroker(settings, ports["kafka"], ports["kafka-controller"])
         pid = os.getpid()
@@ -169,7 +178,8 @@ class Supervisor:
     def _start_workers(self) -> None:
         for worker in self._workers:
             port = self._state.ports[worker.name]
-            self._add(worker_plan(worker, self._settings, self.brokers, port))
+            shared = self._shared(self._state.ports)
+            self._add(worker_plan(worker, self._settings, self.brokers, port, shared))
 
     def _tell_change(self, process: SupervisedProcess, phase: str, deaths: int) -> None:
         name = process.plan.name

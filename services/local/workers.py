@@ -6,7 +6,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.settings import ENVIRONMENT_PREFIX, Settings, environment_of
@@ -24,15 +24,28 @@ class Agent:
     module: str
 
 
-AGENTS = {agent.name: agent for agent in (Agent("spread", "agents.spread.app"),)}
+AGENTS = {
+    agent.name: agent
+    for agent in (
+        Agent("ingestion", "agents.ingestion.app"),
+        Agent("spread", "agents.spread.app"),
+    )
+}
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One process of an agent (or of anything else) that tells on a port when it is ready."""
+    """One process that tells on a port when it is ready; without a port it is at once.
+
+    `port_setting` is the setting that tells the process its port, `wanted_port` the one it is to
+    have (0 for any), `ready_path` where it answers 200 when it is ready.
+    """
 
     name: str
     argv: Sequence[str]
+    port_setting: str | None = "agent_port"
+    wanted_port: int = 0
+    ready_path: str = "/ready"
 
 
 def workers_of(agent: Agent, count: int) -> list[Worker]:
@@ -41,42 +54,53 @@ def workers_of(agent: Agent, count: int) -> list[Worker]:
     return [Worker(f"{agent.name}-{number}", argv) for number in range(count)]
 
 
-def worker_plan(worker: Worker, settings: Settings, brokers: str, port: int) -> ProcessPlan:
-    """Return how a worker runs against these brokers, with its health server on `port`.
+def worker_plan(
+    worker: Worker,
+    settings: Settings,
+    brokers: str,
+    port: int,
+    shared: Mapping[str, str] | None = None,
+) -> ProcessPlan:
+    """Return how a worker runs against these brokers, with its server on `port`.
+
+    `shared` are settings, by name, that every process of this stack has.
 
     Its name is also its instance: a worker that is started again takes its own place in the
     consumer group at once, instead of waiting until the dead one is noticed.
     """
     own = {
-        "KAFKA_BROKERS": brokers,
-        "AGENT_HOST": LOOPBACK,
-        "AGENT_PORT": str(port),
-        "INSTANCE": worker.name,
-        "DATA_DIR": str(settings.data_dir.absolute()),
-        "JARS_DIR": str(settings.jars_dir.absolute()),
+        **(shared or {}),
+        "kafka_brokers": brokers,
+        "agent_host": LOOPBACK,
+        "gateway_host": LOOPBACK,
+        "instance": worker.name,
+        "data_dir": str(settings.data_dir.absolute()),
+        "jars_dir": str(settings.jars_dir.absolute()),
     }
+    if worker.port_setting is not None:
+        own[worker.port_setting] = str(port)
     environment = {
         **os.environ,
         **environment_of(settings),
-        **{ENVIRONMENT_PREFIX + name: value for name, value in own.items()},
+        **{ENVIRONMENT_PREFIX + name.upper(): value for name, value in own.items()},
         # Else what a worker prints would reach its log only when a buffer is full.
         "PYTHONUNBUFFERED": "1",
     }
     return ProcessPlan(
         name=worker.name,
         argv=worker.argv,
-        ready=lambda: answers_ready(port),
+        ready=lambda: worker.port_setting is None or answers_ready(port, worker.ready_path),
         environment=environment,
     )
 
 
-def answers_ready(port: int) -> bool:
-    """Return whether the health server on this port answers `/ready` with 200."""
+def answers_ready(port: int, path: str = "/ready") -> bool:
+    """Return whether the server on this port answers `path` with 200."""
     if not is_listening(port):
         return False
     try:
         with urllib.request.urlopen(
-            f"http://{LOOPBACK}:{port}/ready", timeout=_PROBE_LIMIT_S
+            f"http://{LOOPBACK}:{port}{path}", timeout=_PROBE_LIMIT_S
         ) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from agents.runtime.steps import decode_step, step_key
-from models.records.bursts import Unseen, decode_quotes, decode_trades
+from agents.runtime.steps import Step, decode_step
+from agents.spread.app import SPREAD
+from models.records.bursts import decode_quotes, decode_trades
 from tests.in_memory import (
-    EVERY_MARKET,
     KINDS,
+    MADE_CAPTURES,
     SECOND,
-    SLOTS,
     WHOLE,
     Log,
     SourceWorker,
@@ -24,28 +27,59 @@ from tests.in_memory import (
     cuts_of,
     publish,
     settings_of,
+    sources_in,
     stories,
 )
 
-READS = st.tuples(st.just("read"), st.sampled_from(KINDS), st.integers(1, 6))
-CLOSES = st.tuples(st.just("close"), st.integers(1, 6))
-KILLS_AMID = st.tuples(
-    st.just("die"), st.integers(1, 20), st.none() | st.integers(0, 8), st.integers(0, 8)
-)
+READS = st.tuples(st.just("read"), st.sampled_from(KINDS), st.integers(1, 12))
+READS_OF_BOTH = st.tuples(st.just("both"), st.integers(1, 12))
+CLOSES = st.tuples(st.just("close"), st.integers(1, 40))
+DEATHS_AMID_OUTPUTS = st.tuples(st.just("outputs"), st.integers(1, 40), st.integers(0, 40))
+DEATHS_AMID_STEPS = st.tuples(st.just("steps"), st.integers(1, 40), st.integers(0, 40))
 KILLS = st.just(("kill",))
-ACTIONS = st.lists(st.one_of(READS, READS, CLOSES, KILLS_AMID, KILLS), max_size=30)
+LIVES = st.lists(
+    st.one_of(
+        READS, READS_OF_BOTH, READS_OF_BOTH, CLOSES, DEATHS_AMID_OUTPUTS, DEATHS_AMID_STEPS, KILLS
+    ),
+    max_size=25,
+)
+SMALL_RING = SPREAD.window + 2
+"""So that slots are taken again within a story."""
 
 
-def _act(worker: SourceWorker, action: tuple) -> None:
+def act(worker: SourceWorker, action: tuple[Any, ...]) -> None:
+    """Let a worker do what was drawn."""
     match action:
         case ("read", kind, count):
             worker.read(kind, count)
+        case ("both", count):
+            for kind in KINDS:
+                worker.read(kind, count)
         case ("close", limit):
             worker.close(limit)
-        case ("die", limit, outputs, steps):
-            worker.close_and_die(limit, outputs, steps)
+        case ("outputs", limit, outputs):
+            worker.close_and_die(limit, outputs, None)
+        case ("steps", limit, steps):
+            worker.close_and_die(limit, None, steps)
         case _:
             worker.kill()
+
+
+def check_position(step: Step, log: Log) -> None:
+    """Check that nothing a step needs lies before where it goes on to read.
+
+    That is a tick or any part of an unseen interval at or after its boundary, and the clock that
+    closes its next second.
+    """
+    boundary = (step.index + 1) * SECOND
+    for topic, position in step.positions.items():
+        decode = decode_quotes if topic.endswith("quotes") else decode_trades
+        for value in log[topic, 2][: position.offset]:
+            burst = decode(value)
+            times = memoryview(burst.time).cast("q").tolist()
+            assert all(time < boundary for time in times)
+            assert all(row.start < boundary >= row.end for row in burst.unseen)
+            assert burst.clock < boundary + SECOND
 
 
 @settings(max_examples=150, deadline=None)
@@ -55,68 +89,103 @@ def test_kills_anywhere_leave_the_series_as_it_was_and_repeat_only_the_same_byte
 ) -> None:
     story = data.draw(stories())
     expected = publish(cut(story, WHOLE), "kraken", 2)
-    worker = SourceWorker(cut(story, data.draw(cuts_of(story))), "kraken", 2)
-    for action in data.draw(ACTIONS):
-        _act(worker, action)
-        _check_positions(worker, cut_log=worker.log)
+    log = cut(story, data.draw(cuts_of(story)))
+    worker = SourceWorker(log, "kraken", 2, slots=data.draw(st.sampled_from((SMALL_RING, 64))))
+    for action in data.draw(LIVES):
+        act(worker, action)
     worker.finish()
-    series = worker.series()
-    assert sorted(series, key=_second) == list(series), "a second was first sent after a later one"
-    assert list(series.values()) == expected
+    assert list(worker.series().values()) == expected
+    event("repeats" if len(worker.published) > len(expected) else "no repeats")
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
+def test_positions_never_pass_what_the_next_seconds_need(data: st.DataObject) -> None:
+    story = data.draw(stories())
+    log = cut(story, data.draw(cuts_of(story)))
+    worker = SourceWorker(log, "kraken", 2)
+    for action in data.draw(LIVES):
+        act(worker, action)
+    worker.finish()
+    for _, value in worker.changelog:
+        check_position(decode_step(value), log)
+    event(f"{len(worker.changelog) > 3} that more than three steps were checked")
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
 def test_old_steps_of_a_worker_taken_for_dead_change_nothing(data: st.DataObject) -> None:
-    """A zombie writes steps of its own long after others passed it; compaction keeps the last."""
+    """It writes what it closes long after others passed it, and compaction may keep just that."""
     story = data.draw(stories())
     expected = publish(cut(story, WHOLE), "kraken", 2)
     log = cut(story, data.draw(cuts_of(story)))
-    zombie = SourceWorker(log, "kraken", 2)
-    for action in data.draw(st.lists(st.one_of(READS, CLOSES), max_size=6)):
-        _act(zombie, action)
-    worker = SourceWorker(log, "kraken", 2, zombie.changelog)
+    zombie = SourceWorker(log, "kraken", 2, slots=SMALL_RING)
+    for action in data.draw(st.lists(st.one_of(READS_OF_BOTH, CLOSES), max_size=6)):
+        act(zombie, action)
+    compacted = data.draw(st.booleans())
+    worker = SourceWorker(log, "kraken", 2, zombie.changelog, slots=SMALL_RING, compacted=compacted)
     worker.published += zombie.published
-    for action in data.draw(ACTIONS):
-        _act(worker, action)
-    # It reads on from where it stood, in an order of its own, and writes where it is too late.
-    for action in data.draw(st.lists(READS, max_size=4)):
-        _act(zombie, action)
-    late = zombie.close(data.draw(st.integers(0, 4)))
+    for action in data.draw(LIVES):
+        act(worker, action)
+    for kind in KINDS:
+        zombie.read(kind, data.draw(st.integers(0, 30)))
+    late = zombie.close(data.draw(st.integers(0, 8)))
     worker.changelog += [(step.changelog_key, step.changelog_value) for step in late]
     worker.published += [output for step in late for output in step.outputs]
+    event("old steps were written" if late else "no old steps")
     worker.kill()
-    for action in data.draw(ACTIONS):
-        _act(worker, action)
+    for action in data.draw(LIVES):
+        act(worker, action)
     worker.finish()
     series = worker.series()
-    assert [series[key] for key in sorted(series, key=_second)] == expected
+    assert [series[key] for key in sorted(series, key=second_of)] == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
-def test_panes_lost_from_the_ring_are_made_again(data: st.DataObject) -> None:
-    """Old steps take the slots of newer ones: an older step is taken, if there is one."""
+def test_any_steps_lost_but_the_first_are_made_again(data: st.DataObject) -> None:
+    """Whichever panes are missing, an older step is taken and they are computed again."""
     story = data.draw(stories(jumps=False))
     expected = publish(cut(story, WHOLE), "kraken", 2)
     log = cut(story, data.draw(cuts_of(story)))
     worker = SourceWorker(log, "kraken", 2)
-    for action in data.draw(st.lists(st.one_of(READS, CLOSES), min_size=2, max_size=20)):
-        _act(worker, action)
-    steps = [decode_step(value) for _, value in worker.changelog]
-    if steps:
-        first = min(step.index for step in steps)
-        lost = data.draw(st.sets(st.sampled_from([step.index for step in steps])))
-        # A step of its slot one round of the ring before, long passed.
-        worker.changelog += [
-            (step_key("kraken", step.index, SLOTS), value)
-            for step, (_, value) in zip(steps, list(worker.changelog), strict=True)
-            if step.index in lost and step.index != first
-        ]
+    for kind in KINDS:
+        worker.read(kind, data.draw(st.integers(1, 30)))
+    worker.close(data.draw(st.integers(1, 60)))
+    kept = data.draw(st.sets(st.integers(0, 60)))
+    worker.changelog = [
+        write for place, write in enumerate(worker.changelog) if not place or place in kept
+    ]
     worker.kill()
     worker.finish()
     assert list(worker.series().values()) == expected
 
 
-def _second(key: bytes) -> int:
+@pytest.mark.parametrize("path", MADE_CAPTURES[:2], ids=lambda path: path.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_capture_survives_kills_of_every_sort(path: Path, seed: int) -> None:
+    """Some thirty a source, with the bursts of a replay as they really are."""
+    chance = random.Random(seed)
+    log = append({}, bursts_of(captured([path]), settings_of()))
+    for source in sources_in(log):
+        expected = publish(log, *source)
+        worker = SourceWorker(log, *source)
+        for _ in range(90):
+            worker.read(chance.choice(KINDS), chance.randint(1, 60))
+            limit = chance.randint(1, 12)
+            match chance.randrange(4):
+                case 0:
+                    worker.close_and_die(limit, chance.randint(0, limit), None)
+                case 1:
+                    worker.close_and_die(limit, None, chance.randint(0, limit))
+                case 2:
+                    worker.kill()
+                case _:
+                    worker.close(limit)
+        worker.finish()
+        assert list(worker.series().values()) == expected
+
+
+def second_of(key: bytes) -> int:
+    """Return the second of an output's key."""
     return int(key.rpartition(b"|")[2])
