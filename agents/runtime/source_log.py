@@ -89,7 +89,7 @@ class SourceLog:
             self._taken.append((offset, burst))
 
     def records_lost(self, since: int) -> None:
-        """Say that records before the next offset are gone: a gap from `since` to the next quote."""
+        """Say that records before the next one are gone: a gap from `since` to the next quote."""
         self._unseen.append((self.next_offset, Unseen(EVERY_MARKET, since, since, "gap")))
 
     def earliest_time(self) -> int | None:
