@@ -113,6 +113,7 @@ class Source:
                 source_input.columns,
                 self._market_code,
                 positions[source_input.topic(exchange)],
+                0 if restored is None else (restored.step.index + 1) * SECOND,
             )
             for source_input in definition.inputs
         }

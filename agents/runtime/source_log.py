@@ -41,8 +41,13 @@ class SourceLog:
         columns: Mapping[str, str],
         market_code: Callable[[str], int],
         position: Position,
+        closed_until: int = 0,
     ) -> None:
-        """Start at `position`; `columns` names the tick columns to keep, with their dtypes."""
+        """Start at `position`; `columns` names the tick columns to keep, with their dtypes.
+
+        Ticks before `closed_until` are passed over: a closed second holds them already.
+        """
+        self._closed_until = closed_until
         self._decode = decode
         self._columns = {"time": "<i8", **columns}
         self._market_code = market_code
@@ -153,6 +158,13 @@ class SourceLog:
         offsets = np.repeat(np.array([offset for offset, _ in taken], np.int64), counts)
         ticks["offset"] = np.concatenate((self._ticks["offset"][self._cursor :], offsets))
         market = np.concatenate((self._market[self._cursor :], self._codes(taken, counts)))
+        if self._closed_until:
+            kept = ticks["time"] >= self._closed_until
+            ticks = {name: column[kept] for name, column in ticks.items()}
+            market = market[kept]
+            if self.clock is not None and self.clock >= self._closed_until:
+                # No burst after this one holds a tick before its clock.
+                self._closed_until = 0
         time = ticks["time"]
         if len(time) > 1 and bool(np.any(time[1:] < time[:-1])):
             order = np.argsort(time, kind="stable")
