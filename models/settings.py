@@ -126,6 +126,15 @@ class Settings(BaseSettings):
         ge=16,
         description="Messages a websocket client may be behind before it gets the newest only.",
     )
+    gateway_drain_s: float = Field(
+        10.0,
+        ge=0,
+        le=60,
+        description="Time websocket clients have to connect elsewhere before a planned stop.",
+    )
+    api_keys: list[SecretStr] = Field(
+        [], description="Keys of which REST and websocket need one; none lets everyone in."
+    )
 
     # Agents
     agent_host: str = Field("127.0.0.1", description="Address an agent's health server binds to.")
@@ -186,6 +195,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         secret = getattr(settings, name)
         if isinstance(secret, SecretStr):
             values[name] = secret.get_secret_value()
+        elif isinstance(secret, list) and any(isinstance(each, SecretStr) for each in secret):
+            values[name] = [each.get_secret_value() for each in secret]
     return {
         ENVIRONMENT_PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()

@@ -109,7 +109,8 @@ class ExchangeLine:
         del self._links[connection]
         for pair, source in link.pairs.items():
             if not self._seen_elsewhere(pair):
-                source.begin_down(pair, link.newest or receive_time)
+                newest = self._frame_time(link, receive_time)
+                source.begin_down(pair, newest or receive_time, connection)
         self._move_clocks(link.sources, receive_time)
         self._send_due(receive_time)
 
@@ -135,12 +136,14 @@ class ExchangeLine:
 
     def advance(self, receive_time: int) -> None:
         """Time has passed without a frame: silence limits, lingers and clocks run on."""
-        for link in self._links.values():
+        # The order in which they fall silent decides which of them was the last to see a pair.
+        for name, link in sorted(self._links.items(), key=lambda item: item[1].received):
             if not link.stale and receive_time - link.received >= self._settings.silence_limit:
                 link.stale = True
                 for pair, source in link.pairs.items():
                     if not self._seen_elsewhere(pair):
-                        source.begin_interval(pair, link.newest or receive_time, "stale")
+                        start = link.newest or receive_time
+                        source.begin_interval(pair, start, "stale", name)
         if receive_time >= self._next_look:
             self._move_clocks(self._sources, receive_time)
             self._send_due(receive_time)
@@ -184,7 +187,7 @@ class ExchangeLine:
         if link.stale:
             link.stale = False
             for pair, source in link.pairs.items():
-                source.end_stale(pair, frame_time)
+                self._heard(source, pair, frame_time)
         for event in parsed.events:
             self._apply(event, link, receive_time, frame_time)
         link.received = receive_time
@@ -223,9 +226,14 @@ class ExchangeLine:
             self._newest_of_source.get(partition, 0), frame_time, link.newest or 0
         )
         source.first_frame(frame_time)
+        self._heard(source, pair, frame_time)
+        self._next_look = 0
+
+    def _heard(self, source: SourceState, pair: Pair, frame_time: int) -> None:
+        """End what a frame of a connection that serves a pair ends."""
+        source.end_stale(pair, frame_time)
         if pair[0] == "trades":
             source.end_down_trades(pair, frame_time)
-        self._next_look = 0
 
     def _apply(
         self,
@@ -247,7 +255,7 @@ class ExchangeLine:
                     self.counts["gaps"] += 1
             case TradesLost():
                 if source := self._source_of(link, ("trades", event.market), receive_time):
-                    source.lost_trades(event.market, event.count, source.clock, frame_time)
+                    source.lost_trades(event.market, event.count, source.clock, event.until)
                     self.counts["trades_lost"] += event.count
             case Notice():
                 self.notices.append(event)

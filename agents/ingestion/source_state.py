@@ -56,10 +56,14 @@ class MarketCounts(msgspec.Struct):
 
 
 class _Open(msgspec.Struct):
-    """An unseen interval that has not ended, written down as far as `start`."""
+    """An unseen interval that has not ended, written down as far as `start`.
+
+    `connection` is the one whose silence a stale interval is.
+    """
 
     start: int
     reason: UnseenReason
+    connection: str | None
 
 
 class SourceState:
@@ -101,12 +105,14 @@ class SourceState:
             self.end_interval(pair, time)
         self._buffers[kind].add(tick, time, receive_time, flags)
 
-    def begin_interval(self, pair: Pair, start: int, reason: UnseenReason) -> None:
+    def begin_interval(
+        self, pair: Pair, start: int, reason: UnseenReason, connection: str | None = None
+    ) -> None:
         """Begin an unseen interval unless one is open; it never begins before the clock."""
         if pair not in self._open:
             if reason == "gap":
                 self._counts_of(pair[1]).gaps += 1
-            self._open[pair] = _Open(max(start, self.clock or 0), reason)
+            self._open[pair] = _Open(max(start, self.clock or 0), reason, connection)
 
     def end_interval(self, pair: Pair, end: int) -> None:
         """End a pair's open interval, if there is one."""
@@ -119,11 +125,17 @@ class SourceState:
         if self._is_open(pair, ("stale",)):
             self.end_interval(pair, max(end, self.clock or 0))
 
-    def begin_down(self, pair: Pair, start: int) -> None:
-        """Begin a `down` interval; a stale one becomes `down` from the clock on."""
-        if self._is_open(pair, ("stale",)):
-            self.end_interval(pair, self.clock or 0)
-            start = self.clock or 0
+    def begin_down(self, pair: Pair, start: int, connection: str) -> None:
+        """Begin a `down` interval: `connection` is closed.
+
+        A stale interval becomes `down` from here on when it was this connection's silence.
+        """
+        interval = self._open.get(pair)
+        if interval is not None and interval.reason == "stale":
+            if interval.connection != connection:
+                return
+            start = max(start, self.clock or 0)
+            self.end_interval(pair, start)
         self.begin_interval(pair, start, "down")
 
     def end_down_trades(self, pair: Pair, end: int) -> None:

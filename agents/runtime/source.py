@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.runtime.panes import Pane, PaneColumns, PaneRing
 from agents.runtime.source_log import SECOND, Decoder, Position, SourceLog
@@ -199,12 +200,22 @@ class Source:
         for name in step.markets:
             self._market_code(name)
         for kept in restored.panes:
-            pane = {name: np.frombuffer(column, "<f8") for name, column in kept.pane.items()}
-            self._ring.put(kept.index, pane)
+            # A worker numbers markets as it meets them, so another one's step may order them
+            # otherwise.
+            codes = [self._market_code(name) for name in kept.markets]
+            self._ring.put(kept.index, self._pane_of(kept, codes))
         self._next = step.index + 1
         self._since = step.since
         self._published = restored.published
         self._figures.restore(step.carried, self._next, self._ring)
+
+    def _pane_of(self, step: Step, codes: list[int]) -> Pane:
+        pane: dict[str, NDArray[np.float64]] = {}
+        for name, neutral in self._definition.columns.neutral().items():
+            column = np.full(max(codes, default=-1) + 1, neutral)
+            column[codes] = np.frombuffer(step.pane[name], "<f8")
+            pane[name] = column
+        return pane
 
     def _market_code(self, name: str) -> int:
         code = self._codes.get(name)

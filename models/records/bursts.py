@@ -165,7 +165,7 @@ def _decode(
         _refuse_other_version(value)
         raise RecordError("undecodable_record", f"expected a burst, {error}") from error
     if burst.version != SCHEMA_VERSION:
-        _refuse_other_version(value)
+        raise _other_version(burst.version)
     n, odd = divmod(len(burst.time), 8)
     if odd:
         raise RecordError(
@@ -192,6 +192,10 @@ def _refuse_other_version(value: bytes) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     if isinstance(version, int) and version != SCHEMA_VERSION:
-        raise RecordError(
-            "unknown_schema_version", f"expected version {SCHEMA_VERSION}, was {version}"
-        )
+        raise _other_version(version)
+
+
+def _other_version(version: int) -> RecordError:
+    return RecordError(
+        "unknown_schema_version", f"expected version {SCHEMA_VERSION}, was {version}"
+    )

@@ -161,7 +161,12 @@ def read_frames(path: Path, place: int = 0) -> list[Frame]:
 
 def with_ends(frames: list[Frame]) -> list[Frame]:
     """Return `frames` with an `end` of every connection of the file behind the last frame."""
-    connections = dict.fromkeys(frame.connection for frame in frames)
+    connections: dict[tuple[int, str, str], None] = {}
+    for frame in frames:
+        if frame.kind == "open" or frame.connection not in connections:
+            # In the order in which they opened; one that opened again stands at its last place.
+            connections.pop(frame.connection, None)
+            connections[frame.connection] = None
     last = frames[-1].receive if frames else 0
     ends = [Frame(last, connection[1], "", connection, "end") for connection in connections]
     return [*frames, *ends]

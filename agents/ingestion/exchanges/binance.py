@@ -143,9 +143,8 @@ class BinanceConnection:
         events: tuple[Event, ...] = ()
         if self._memory.admit_trade(market, trade_id):
             side = -1 if trade.m else 1
-            events = (self._placed(receive_time, own_time, market, price, size, side, trade_id),)
-            if missed:
-                events = (TradesLost(market, missed), *events)
+            placed = self._placed(receive_time, own_time, market, price, size, side, trade_id)
+            events = (TradesLost(market, missed, placed.time), placed) if missed else (placed,)
         return ParsedFrame(receive_time, symbol.serve("trades"), events)
 
     def _aggregate_trade(self, receive_time: int, trade: frames.AggregateTrade) -> ParsedFrame:

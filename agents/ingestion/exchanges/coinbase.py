@@ -193,7 +193,7 @@ class CoinbaseConnection(OwnTimeConnection):
             return ParsedFrame(time, serves)
         side = _TAKER_SIDE[match.side]
         trade = Trade(market, time, own_time, price, size, side, trade_id, flags)
-        events = (TradesLost(market, missed), trade) if missed else (trade,)
+        events = (TradesLost(market, missed, time), trade) if missed else (trade,)
         return ParsedFrame(time, serves, events)
 
     def _last_match(self, receive_time: int, match: frames.LastMatch) -> ParsedFrame:

@@ -50,10 +50,11 @@ class GapBegins(msgspec.Struct, frozen=True, gc=False):
 
 
 class TradesLost(msgspec.Struct, frozen=True, gc=False):
-    """`count` trades before the next trade in this frame were never received."""
+    """`count` trades before the trade at `until`, which this frame brings, never came."""
 
     market: str
     count: int
+    until: int
 
 
 class Notice(msgspec.Struct, frozen=True, gc=False):

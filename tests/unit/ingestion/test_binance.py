@@ -142,7 +142,7 @@ def test_a_skipped_trade_id_tells_how_many_were_lost(connection: BinanceConnecti
     connection.receive(at(1), combined("trade", binance_trade(5, START_MS)))
     parsed = connection.receive(at(2), combined("trade", binance_trade(8, START_MS)))
     assert [type(event) for event in parsed.events] == [TradesLost, Trade]
-    assert only(parsed, TradesLost) == TradesLost(BTC, 2)
+    assert only(parsed, TradesLost) == TradesLost(BTC, 2, at(1))
 
 
 def test_skips_of_aggregates_and_before_the_first_trade_are_no_loss(

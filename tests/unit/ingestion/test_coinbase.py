@@ -108,7 +108,7 @@ def test_a_skipped_trade_id_tells_how_many_were_lost(connection: CoinbaseConnect
     connection.receive(at(1), coinbase_match(5, iso(1)))
     parsed = connection.receive(at(2), coinbase_match(9, iso(2)))
     lost, trade = parsed.events
-    assert lost == TradesLost(BTC, 3)
+    assert lost == TradesLost(BTC, 3, at(2))
     assert isinstance(trade, Trade)
 
 
