@@ -1,5 +1,6 @@
 # make setup   virtual environment, packages and the Java parts; a second call does nothing
 # make run     CAPTURE="FILE…" [SPEED=1|10|max]: replay captures and watch their spreads
+# make web     the page alone: its packages, types and bundle
 # make test    set up, then lint, types and every test
 # make lint    lint and types alone
 # make bench   measure; nothing else may be running
@@ -15,14 +16,15 @@ SPEED ?= 1
 VENV := .venv
 JARS := .jars
 KAFKA := services/local/kafka
+WEB := services/gateway/web
 export COINTIDE_TEST_DATA ?= ../shared/data
 
-.PHONY: help setup run test lint bench lock clean
+.PHONY: help setup web run test lint bench lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-setup: $(VENV)/.packages $(VENV)/.project $(JARS)/kafka/.complete
+setup: $(VENV)/.packages $(VENV)/.project $(JARS)/kafka/.complete web
 	@:
 
 $(VENV)/.packages: requirements-dev.txt
@@ -43,6 +45,19 @@ $(JARS)/kafka/.complete: $(KAFKA)/pom.xml
 	mvn -B -q -f $(KAFKA)/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(JARS))/kafka.part
 	@mv $(JARS)/kafka.part $(JARS)/kafka && touch $@
 
+web: $(WEB)/dist/.complete
+	@:
+
+# No script of a package runs: the page needs none of them.
+$(WEB)/node_modules/.complete: $(WEB)/package.json $(WEB)/package-lock.json
+	@.ci/machine $(PYTHON)
+	cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(WEB)/dist/.complete: $(WEB)/node_modules/.complete $(WEB)/build.mjs $(WEB)/tsconfig.json $(shell find $(WEB)/src -type f)
+	cd $(WEB) && npm run --silent check && npm run --silent build
+	@touch $@
+
 run:
 ifeq ($(strip $(CAPTURE)),)
 	@echo 'usage: make run CAPTURE="FILE…" [SPEED=1|10|max]' >&2; exit 2
@@ -52,6 +67,7 @@ else
 endif
 
 test: lint
+	@.ci/machine $(PYTHON) browser
 	$(VENV)/bin/python -m pytest
 
 lint: setup
@@ -71,4 +87,4 @@ lock:
 	done
 
 clean:
-	rm -rf $(VENV) $(JARS) .data build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(JARS) $(WEB)/node_modules $(WEB)/dist .data build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

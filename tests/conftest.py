@@ -27,3 +27,11 @@ def test_data() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def jars_dir() -> Path:
+    """Return the folder of the Java parts; its absence is a failure, not a reason to skip."""
+    folder = Path(os.environ.get("COINTIDE_JARS_DIR", _ROOT / ".jars"))
+    assert (folder / "kafka").is_dir(), f"expected Kafka's jars in {folder}; run `make setup`"
+    return folder

@@ -29,6 +29,7 @@ from models.records.bursts import (
     QuoteBurst,
     TradeBurst,
     Unseen,
+    UnseenReason,
     decode_quotes,
     decode_trades,
     encode_burst,
@@ -61,6 +62,7 @@ Log = dict[Place, list[bytes]]
 """By topic and partition the values; their places in the list are the offsets."""
 
 KINDS: tuple[Kind, Kind] = ("quotes", "trades")
+NOTHING_FOUND = Found(0, {})
 
 
 def settings_of(**changes: object) -> Settings:
@@ -103,12 +105,13 @@ def append(log: Log, bursts: Iterable[OutgoingBurst]) -> Log:
 def found_in(log: Mapping[Place, Sequence[bytes]], exchange: str) -> dict[int, Found]:
     """Return what a new owner of an exchange finds in the last burst of every partition."""
     found: dict[int, Found] = {}
-    for kind, decode in (("quotes", decode_quotes), ("trades", decode_trades)):
+    for kind in KINDS:
+        decode: Any = decode_quotes if kind == "quotes" else decode_trades
         for (topic, partition), values in log.items():
             if topic == f"{exchange}_{kind}" and values:
                 last = decode(values[-1])
-                before = found.get(partition) or Found(0, {})
-                clocks = {**before.clocks, kind: last.clock}
+                before = found.get(partition, NOTHING_FOUND)
+                clocks: dict[Kind, int] = {**before.clocks, kind: last.clock}
                 found[partition] = Found(max(before.epoch, last.epoch), clocks)
     return found
 
@@ -355,8 +358,8 @@ def cut(story: Story, cuts: Mapping[Kind, frozenset[int]], epoch: int = 1) -> Lo
                 else:
                     ticks.append(moment.item)
             if number in cuts[kind] or number == len(story) - 1:
-                burst = quote_burst if kind == "quotes" else trade_burst
-                values.append(burst(moment.clock, ticks, unseen, epoch=epoch))  # type: ignore[operator]
+                burst: Any = quote_burst if kind == "quotes" else trade_burst
+                values.append(burst(moment.clock, ticks, unseen, epoch=epoch))
                 ticks, unseen = [], []
     return log
 
@@ -372,6 +375,7 @@ _QUOTES = (
     (math.nan, 100.3),
     (100.1, math.nan),
 )
+REASONS: tuple[UnseenReason, ...] = ("gap", "stale", "down")
 _AHEAD = (0, 0, 1, QUARTER - 1, QUARTER, QUARTER + 1, SECOND, 5 * QUARTER)
 _LENGTHS = (1, QUARTER, SECOND, 5 * QUARTER, 3 * SECOND)
 
@@ -383,7 +387,7 @@ def stories(draw: st.DrawFn, jumps: bool = True) -> Story:
     The clock rises in quarters of a second, at times by more than a window; it ends on a whole
     second.
     """
-    steps = (0, 0, 0, QUARTER, QUARTER, SECOND, 2 * SECOND + 1)
+    steps: tuple[int, ...] = (0, 0, 0, QUARTER, QUARTER, SECOND, 2 * SECOND + 1)
     steps += (17 * SECOND,) if jumps else ()
     clock = START + draw(st.sampled_from((0, QUARTER, SECOND - 1)))
     story: Story = []
@@ -400,7 +404,7 @@ def stories(draw: st.DrawFn, jumps: bool = True) -> Story:
                 story.append(Moment(clock, "trades", TradeTick(market, time)))
             case "unseen":
                 who = draw(st.sampled_from((market, market, EVERY_MARKET)))
-                reason = draw(st.sampled_from(("gap", "stale", "down")))
+                reason = draw(st.sampled_from(REASONS))
                 row = Unseen(who, time, time + draw(st.sampled_from(_LENGTHS)), reason)
                 story.append(Moment(clock, draw(st.sampled_from(KINDS)), row))
             case _:

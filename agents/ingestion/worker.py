@@ -161,7 +161,7 @@ class IngestionWorker:
             await asyncio.sleep(_LOOK_S)
             if self._failure is not None:
                 raise self._failure
-            for feed in self._feeds.values():
+            for feed in list(self._feeds.values()):
                 if (failure := feed.failure()) is not None:
                     raise failure
             if not self._holds and len(self._deliveries) < _UNACKNOWLEDGED:
@@ -183,7 +183,8 @@ class IngestionWorker:
             line.notices.clear()
 
     async def _send_counters(self) -> None:
-        for (name, partition), counters in self._counters.items():
+        # Awaiting below lets assignments and markets change these in between.
+        for (name, partition), counters in list(self._counters.items()):
             source = self._exchanges[name].line.source(partition)
             if source is None or not source.counts:
                 continue
@@ -198,10 +199,10 @@ class IngestionWorker:
         all_due = now >= self._feeds_due
         if all_due:
             self._feeds_due = now + _FEEDS_EVERY_NS
-        for (name, partition), feed in self._feeds.items():
+        for (name, partition), feed in list(self._feeds.items()):
             line = self._exchanges[name].line
-            source = line.source(partition)
-            if source is None:
+            source, counters = line.source(partition), self._counters.get((name, partition))
+            if source is None or counters is None:
                 continue
             for market in list(feed.markets.values()):
                 status = feed_status(source, market.market, now)
@@ -219,7 +220,7 @@ class IngestionWorker:
                     feed.reconnects,
                     line.skew(now) if own_times else None,
                     source.epoch,
-                    self._counters[name, partition].total_of(market.market, counts),
+                    counters.total_of(market.market, counts),
                 )
                 await self._send(
                     FEEDS.name,

@@ -31,9 +31,12 @@ COMMANDS = {
     "topics": Command("services.commands.topics", "create the topics and show them"),
     "lag": Command("services.commands.lag", "show how far the consumer groups are behind"),
     "replay": Command("services.commands.replay", "put captured frames into Kafka"),
+    "record": Command("services.commands.record", "write frames of an exchange to a capture"),
     "tail": Command("services.commands.tail", "print the records of a topic as JSON lines"),
     "markets": Command("services.commands.markets", "fetch which coins and markets are followed"),
     "agent": Command("services.commands.agent", "run one worker of an agent"),
+    "simulator": Command("services.commands.simulator", "serve simulated exchanges on loopback"),
+    "gateway": Command("services.commands.gateway", "serve REST, websocket and page"),
 }
 
 

@@ -12,7 +12,7 @@ from services.local.state import brokers_of
 from services.local.stopping import StopWish
 from services.reference.sync import sync_reference
 
-_RETRY_S = 15.0
+_FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,15 +30,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.every is None:
         _sync(settings, brokers)
         return 0
+    retry = _FIRST_RETRY_S
     with StopWish() as stop:
         while not stop.is_asked():
             wait = arguments.every
             try:
                 _sync(settings, brokers)
+                retry = _FIRST_RETRY_S
             except TransportError as error:
                 # What was fetched before stays in force; the next try is soon.
                 print(f"cointide: {error}", file=sys.stderr, flush=True)
-                wait = min(_RETRY_S, wait)
+                wait = min(retry, wait)
+                retry = min(2 * retry, _LAST_RETRY_S)
             stop.wait(wait)
     return 0
 

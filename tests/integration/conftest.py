@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -55,14 +54,6 @@ class Stack:
             assert time.monotonic() < deadline, f"Kafka is not ready:\n{self.kafka.log_tail()}"
             self.kafka.step()
             time.sleep(0.1)
-
-
-@pytest.fixture(scope="session")
-def jars_dir() -> Path:
-    """Return the folder of the Java parts; its absence is a failure, not a reason to skip."""
-    folder = Path(os.environ.get("COINTIDE_JARS_DIR", _ROOT / ".jars"))
-    assert (folder / "kafka").is_dir(), f"expected Kafka's jars in {folder}; run `make setup`"
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,8 @@ class Line:
             for topic in exchange_topics(exchange)
             for partition in range(settings.partitions)
         ]
+        # A new partition has a leader in the metadata a moment before that one answers for it.
+        until(self._answers, "every partition to answer", self.tell, _KAFKA_LIMIT_S)
 
     def __enter__(self) -> Line:
         """Return the line."""
@@ -278,6 +280,13 @@ class Line:
             self._consumer.get_watermark_offsets(place, timeout=_KAFKA_LIMIT_S)[1]
             for place in self._inputs
         )
+
+    def _answers(self) -> bool:
+        try:
+            self.ends()
+        except KafkaException:
+            return False
+        return True
 
     def wait_until_done(self) -> None:
         """Wait until the group has committed every record: its lag is 0."""

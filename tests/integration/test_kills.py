@@ -21,14 +21,12 @@ from tests.integration.line import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# One of each exchange, of three times that do not overlap.
+# Of one time: years between captures would have every second of them closed.
 _REAL = (
     "hftbacktest_binance_2024/spot_btcusdt_20240808.gz",
     "hftbacktest_binance_2024/spot_ethusdt_20240808.gz",
-    "flashbook_2026/coinbase_live-btc-eth.ndjson",
-    "flashbook_2026/kraken_live-btc-eth.ndjson",
 )
-# None: killed from outside, while records flow. Else the worker kills itself at this point.
+# Empty: killed from outside, while records flow. Else the worker kills itself at this point.
 _KILLS: tuple[tuple[float, str], ...] = (
     (0.14, ""),
     (0.29, "outputs_acknowledged:5"),
@@ -47,7 +45,6 @@ def kill_in_the_middle(line: Line, feed: Feed, worker: SpreadWorker, share: floa
 
 def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
     """Feed a little at a time until the worker has killed itself; the rest waits."""
-
     shares = itertools.count(feed.sent, 20)
 
     def has_ended() -> bool:
@@ -61,7 +58,7 @@ def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
 
 @pytest.fixture(params=["committed", "given"])
 def captures(request: pytest.FixtureRequest) -> Iterator[list[Path]]:
-    """Return captures of all three exchanges: the committed ones, and real ones."""
+    """Return captures: the committed ones of all three exchanges, and real ones of Binance."""
     if request.param == "committed":
         yield COMMITTED_CAPTURES
     else:

@@ -28,7 +28,13 @@ export function fixed(value: number, decimals: number): string {
 /** Basis points: small ones keep their digits, large ones need none. */
 export function basisPoints(value: number): string {
   const size = Math.abs(value);
+  if (size === 0) return "0";
   return fixed(value, size < 0.1 ? 4 : size < 10 ? 3 : size < 100 ? 2 : 1);
+}
+
+/** A mark on an axis: as many decimals as the step from mark to mark asks for. */
+export function mark(value: number, step: number): string {
+  return fixed(value, Math.max(0, Math.min(12, Math.ceil(-Math.log10(step) - 1e-9))));
 }
 
 export function ratio(value: number): string {

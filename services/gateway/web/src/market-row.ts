@@ -114,13 +114,12 @@ export class MarketRow {
     return this.spread?.reasons["windows.15s.mean_bps"] ?? this.reasonOf("spread_bps");
   }
 
-  /** Why neither side can be seen at `as_of`, if so. */
+  /** Why the market could not be seen at `as_of`, if so. */
   get unseen(): Reason | null {
-    return this.spread?.stale ? this.reasonAtAsOf() : null;
-  }
-
-  private reasonAtAsOf(): Reason {
-    return this.spread?.reasons["bid"] ?? this.spread?.reasons["spread"] ?? "stale";
+    if (!this.spread?.stale) return null;
+    const reasons = this.spread.reasons;
+    // Late figures are `stale` too; their values stay, as they were seen.
+    return reasons["bid"] ?? (reasons["as_of"] === "line_delayed" ? null : "stale");
   }
 
   private setUndefined(reason: Reason): void {

@@ -117,7 +117,9 @@ export class Stream {
         this.clock.heartbeat(message.ts);
         break;
       case "error":
-        this.listener.error(message.code, message.detail);
+        // Said at once; the gateway itself closes only after seconds.
+        if (message.code === "unauthorized") this.lose(CLOSED_FOR_KEY);
+        else this.listener.error(message.code, message.detail);
         break;
       case "reconnect":
         this.moveWithin(message.withinSeconds);

@@ -15,7 +15,7 @@ export function newSparkCanvas(): HTMLCanvasElement {
   const scale = Math.min(2, Math.ceil(window.devicePixelRatio));
   canvas.width = SPARK_WIDTH * scale;
   canvas.height = SPARK_HEIGHT * scale;
-  canvas.className = "spark";
+  canvas.className = "sparkline";
   canvas.setAttribute("aria-hidden", "true");
   return canvas;
 }

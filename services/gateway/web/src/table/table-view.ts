@@ -110,7 +110,7 @@ export class TableView {
   private mustSort(now: number): boolean {
     if (this.sortedAt === -Infinity || this.sortedGeneration !== this.book.generation) return true;
     if (this.sorting.column === "market" || this.sorting.column === "exchange") return false;
-    if (this.pointed || this.body.contains(document.activeElement)) return false;
+    if (this.pointed || this.body.querySelector(":focus-visible")) return false;
     return now - this.sortedAt >= SORT_EVERY_MS;
   }
 

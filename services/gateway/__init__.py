@@ -1,0 +1,1 @@
+"""REST, websocket and page over what is in memory; any replica answers anything."""

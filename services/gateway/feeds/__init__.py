@@ -1,0 +1,1 @@
+"""`/v1/feeds`: how the connections to the exchanges stand."""

@@ -1,0 +1,116 @@
+"""The gateway's heart: what is known, who wants it, and whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from models.settings import Settings
+from services.gateway.delay import LineDelay
+from services.gateway.hub.audience import Schedule
+from services.gateway.hub.hub import Hub
+from services.gateway.hub.messages import Reconnect
+from services.gateway.items import Item
+from services.gateway.kafka.reader import Taken
+from services.gateway.keys import ApiKeys
+from services.gateway.memory.memory import Memory
+from services.gateway.memory.quotes import Sight
+
+BEAT_S = 1.0
+
+
+class Gateway:
+    """Memory and hub together. Only the event loop's thread uses it.
+
+    `waiting_for` are the topics that have not been read to their end yet; while there are any,
+    nothing is published and nothing is answered.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], int],
+        schedule: Schedule,
+        topics: Iterable[str],
+    ) -> None:
+        """`now` reads the clock in nanoseconds, `schedule` plans a call, `topics` are read."""
+        self.settings = settings
+        self.now = now
+        self.memory = Memory(LineDelay(settings.source != "none", now), settings.exchanges)
+        self.hub = Hub(schedule)
+        self.keys = ApiKeys(key.get_secret_value() for key in settings.api_keys)
+        self.waiting_for = set(topics)
+        self.is_stopping = False
+        self.records: Counter[str] = Counter()
+        self.undecodable: Counter[str] = Counter()
+        self._delayed: set[str] = set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything has been read once, and no stop is planned."""
+        return not self.waiting_for and not self.is_stopping
+
+    def take(self, taken: Taken) -> None:
+        """Take what was read together, and publish it; a key's every value in its order."""
+        self.undecodable.update(taken.undecodable)
+        pending: dict[str, dict[str, list[Item]]] = {}
+        sights: list[Sight] = []
+        for record in taken.records:
+            self.records[record.place.topic] += 1
+            change = self.memory.take(record)
+            if change is None or self.waiting_for:
+                continue
+            sights += change.sights
+            together = pending.setdefault(change.channel, {})
+            if any(item.key in together for item in change.items):
+                self._publish(change.channel, together)
+                together = pending[change.channel] = {}
+            for item in change.items:
+                together.setdefault(item.key, []).append(item)
+        for channel, together in pending.items():
+            self._publish(channel, together)
+        for sight in sights:
+            status = sight.reason or "live"
+            self.hub.tell_status(sight.market, status, sight.reason, sight.as_of)
+        self.waiting_for.difference_update(taken.finished)
+
+    def beat(self) -> None:
+        """Send heartbeats, and tell whose line has become late or is in time again."""
+        if self.waiting_for:
+            return
+        if self.memory.delay.is_live:
+            self._tell_delays()
+        self.hub.beat(self.now())
+
+    def begin_stop(self, within_seconds: int) -> None:
+        """Take no one new, and ask everyone to connect elsewhere."""
+        self.is_stopping = True
+        self.hub.tell_all(Reconnect(within_seconds))
+
+    def _publish(self, channel: str, together: dict[str, list[Item]]) -> None:
+        self.hub.publish(channel, [item for items in together.values() for item in items])
+
+    def _tell_delays(self) -> None:
+        memory = self.memory
+        for market in memory.markets():
+            progress = memory.progress(market)
+            if progress is None:
+                continue
+            is_delayed = memory.delay.is_delayed(progress)
+            if is_delayed == (market in self._delayed):
+                continue
+            if is_delayed:
+                self._delayed.add(market)
+                self.hub.tell_status(market, "line_delayed", "line_delayed", progress)
+            else:
+                self._delayed.discard(market)
+                reason = memory.quotes.reason(market)
+                self.hub.tell_status(market, reason or "live", reason, progress)
+
+
+async def keep_beating(gateway: Gateway) -> None:
+    """Beat once a second until cancelled."""
+    while True:
+        await asyncio.sleep(BEAT_S)
+        gateway.beat()

@@ -1,0 +1,1 @@
+"""How the gateway reads Kafka: beside everyone else, without a group and without commits."""

@@ -1,0 +1,1 @@
+"""`/v1/markets`: instruments and their newest quote."""

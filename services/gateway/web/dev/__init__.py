@@ -1,0 +1,1 @@
+"""Tools for work on the page; no part of what runs."""

@@ -1,0 +1,133 @@
+"""A market of random numbers behind the mock gateway, to look at while the page is written."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+
+from services.gateway.web.dev.mock_gateway import Data, MockGateway, iso
+
+_COINS = {
+    "BTC": 63507.6, "ETH": 3120.4, "SOL": 148.2, "XRP": 0.5231, "DOGE": 0.13241, "ADA": 0.4412,
+    "LTC": 83.41, "DOT": 6.712, "LINK": 14.233, "SHIB": 0.00001734, "AVAX": 27.91, "UNI": 7.411,
+    "ATOM": 8.212, "XLM": 0.0931, "NEAR": 5.13, "APT": 8.94, "FIL": 4.51, "ICP": 9.87,
+    "AAVE": 92.4, "PEPE": 0.00000912,
+}  # fmt: skip
+_EXCHANGES = (("coinbase", "USD"), ("kraken", "USD"), ("binance", "USDT"))
+
+
+class _Market:
+    def __init__(self, exchange: str, coin: str, quote: str, price: float, index: int) -> None:
+        self.key = f"{exchange}:{coin}-{quote}"
+        self.exchange, self.coin, self.quote = exchange, coin, quote
+        self.price = price
+        self.decimals = max(0, 5 - len(str(int(price)))) if price >= 1 else 5
+        if price < 0.01:
+            self.decimals = 9
+        self.width = price * random.uniform(0.2, 8) * 1e-4
+        self.spreads: list[float] = []
+        self.unseen: tuple[str, int] | None = None
+        self.troubled = index % 11 == 7
+        self.bid = self.ask = price
+
+    def step(self, second: int) -> Data:
+        """One second on: a row as the interface gives it."""
+        self.price *= 1 + random.gauss(0, 1e-4)
+        if self.unseen and second >= self.unseen[1]:
+            self.unseen = None
+        elif not self.unseen and self.troubled and random.random() < 0.01:
+            self.unseen = (random.choice(["gap", "stale", "down"]), second + random.randint(5, 40))
+        self.quote_now()
+        width = self.ask - self.bid
+        self.spreads = [*self.spreads[-14:], width]
+        reasons: dict[str, str] = {}
+        if self.unseen:
+            self.spreads = []
+            fields = ["bid", "ask", "mid", "spread", "spread_bps"]
+            fields += [f"windows.15s.{name}" for name in ("mean", "mean_bps", "tick_mean")]
+            reasons = dict.fromkeys(fields, self.unseen[0])
+        mean = sum(self.spreads) / len(self.spreads) if self.spreads else None
+        mid = (self.bid + self.ask) / 2
+        seen = not self.unseen
+        return {
+            "market": self.key, "exchange": self.exchange, "coin": self.coin,
+            "quote_currency": self.quote, "as_of": iso(second),
+            "bid": self.bid if seen else None, "ask": self.ask if seen else None,
+            "mid": mid if seen else None, "spread": width if seen else None,
+            "spread_bps": width / mid * 1e4 if seen else None,
+            "windows": {"15s": {
+                "mean": mean, "mean_bps": mean / mid * 1e4 if mean is not None else None,
+                "tick_mean": mean, "min": min(self.spreads, default=None),
+                "max": max(self.spreads, default=None),
+                "n": len(self.spreads) * 9, "coverage": len(self.spreads) / 15,
+            }},
+            "stale": not seen, "reasons": reasons,
+        }  # fmt: skip
+
+    def quote_now(self) -> None:
+        """Move the best bid and ask a little."""
+        width = self.width * random.lognormvariate(0, 0.5)
+        tick = 10**-self.decimals
+        self.bid = round(self.price - width / 2, self.decimals)
+        self.ask = round(max(self.bid + tick, self.price + width / 2), self.decimals)
+
+    def feed(self, second: int) -> Data:
+        """The feed as ingestion would tell it."""
+        status = self.unseen[0] if self.unseen else "live"
+        return {
+            "market": self.key, "exchange": self.exchange, "coin": self.coin, "status": status,
+            "detail": None, "since": iso(second - 600), "as_of": iso(second),
+            "last_frame": iso(second), "last_price": self.price, "quotes": 12345, "trades": 678,
+            "late": 0, "crossed": 0, "gaps": 1, "trades_lost": 0, "reconnects": 1,
+            "clock_skew_ms": 41.7, "epoch": 3,
+        }  # fmt: skip
+
+
+def main() -> None:
+    """Run until it is interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--markets", type=int, default=60)
+    parser.add_argument("--port", type=int, default=8009)
+    parser.add_argument("--source", choices=["simulated", "live", "none"], default="simulated")
+    options = parser.parse_args()
+    named = [
+        (exchange, coin if not copy else f"{coin}{copy}", quote, price)
+        for copy in range(options.markets // 60 + 1)
+        for coin, price in _COINS.items()
+        for exchange, quote in _EXCHANGES
+    ]
+    markets = [_Market(*name, index) for index, name in enumerate(named[: options.markets])]
+    gateway = MockGateway(options.source, {coin: i + 1 for i, coin in enumerate(_COINS)})
+    gateway.port = options.port
+    second = int(time.time())
+    for past in range(second - 900, second):
+        gateway.publish("spreads", [(m.key, past, m.step(past)) for m in markets])
+    gateway.start()
+    print(gateway.url)  # noqa: T201
+    seq = 0
+    try:
+        while True:
+            gateway.publish("spreads", [(m.key, second, m.step(second)) for m in markets])
+            gateway.publish("feeds", [(m.key, second, m.feed(second)) for m in markets])
+            second += 1
+            while time.time() < second:
+                seq += 1
+                quotes = []
+                for m in random.sample(markets, len(markets) // 2):
+                    if not m.unseen:
+                        m.quote_now()
+                        data: Data = {
+                            "market": m.key, "time": iso(time.time()), "receive_time": None,
+                            "own_time": None, "flags": [], "bid": m.bid, "bid_size": 1.0,
+                            "ask": m.ask, "ask_size": 2.0,
+                        }  # fmt: skip
+                        quotes.append((m.key, seq, data))
+                gateway.publish("quotes", quotes)
+                time.sleep(min(0.25, max(0.0, second - time.time())))
+    except KeyboardInterrupt:
+        gateway.stop()
+
+
+if __name__ == "__main__":
+    main()

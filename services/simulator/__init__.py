@@ -1,0 +1,1 @@
+"""Exchanges on loopback: a seeded market behind the protocols of Coinbase, Kraken and Binance."""

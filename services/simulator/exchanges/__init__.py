@@ -1,0 +1,1 @@
+"""The exchanges' protocols, without sockets: requests and market events in, frames out."""

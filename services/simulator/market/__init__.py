@@ -1,0 +1,1 @@
+"""The simulated market: pure, seeded, event time in and events out. No socket, no clock."""

@@ -1,0 +1,424 @@
+"""The page in a real browser, against a gateway whose every message the test decides."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from services.gateway.web.dev.mock_gateway import DIST, Data, MockGateway, Update, iso
+
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+BTC, ETH, SHIB = "kraken:BTC-USD", "coinbase:ETH-USD", "binance:SHIB-USDT"
+PRICES = ("bid", "ask", "mid", "spread", "spread_bps")
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# The page says a loss within seconds; a busy machine gets more.
+WITHIN_MS = 15_000
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not (DIST / "index.html").is_file():
+        pytest.fail(f"expected the built page in {DIST}, found none: run `make web`")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        reason = "expected the command chromium (Debian's package chromium), found none"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def gateway() -> Iterator[MockGateway]:
+    gateway = MockGateway("live", ranks={"BTC": 1, "ETH": 2, "SHIB": 3})
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@pytest.fixture
+def open_page(browser: Browser, gateway: MockGateway) -> Iterator[OpenPage]:
+    """Open the page; what it throws fails the test."""
+    errors: list[str] = []
+    contexts = []
+
+    def opened(address: str = "#/", viewport: Any = DESKTOP, **options: Any) -> Page:
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{gateway.url}/{address}")
+        return page
+
+    try:
+        yield opened
+    finally:
+        for context in contexts:
+            context.close()
+    assert errors == []
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def spread(market: str, as_of: int, bid: float, ask: float, **changes: Any) -> Update:
+    exchange, _, pair = market.partition(":")
+    mid = (bid + ask) / 2
+    bps = 1e4 * (ask - bid) / mid
+    window = {"mean": ask - bid, "mean_bps": bps, "tick_mean": ask - bid, "min": ask - bid}
+    data: Data = {
+        "market": market,
+        "exchange": exchange,
+        "coin": pair.rpartition("-")[0],
+        "quote_currency": pair.rpartition("-")[2],
+        "as_of": iso(as_of),
+        "bid": bid,
+        "ask": ask,
+        "mid": mid,
+        "spread": ask - bid,
+        "spread_bps": bps,
+        "windows": {"15s": {**window, "max": ask - bid, "n": 212, "coverage": 1.0}},
+        "stale": False,
+        "reasons": {},
+    }
+    return market, as_of, {**data, **changes}
+
+
+def unseen(market: str, as_of: int, reason: str) -> Update:
+    """A row of a market of which the whole window could not be seen."""
+    fields = ("mean", "mean_bps", "tick_mean", "min", "max")
+    window = {**dict.fromkeys(fields), "n": 0, "coverage": 0.0}
+    reasons = dict.fromkeys([*PRICES, *(f"windows.15s.{field}" for field in fields)], reason)
+    _, _, data = spread(market, as_of, 1.0, 2.0)
+    data |= dict.fromkeys(PRICES) | {"windows": {"15s": window}, "reasons": reasons, "stale": True}
+    return market, as_of, data
+
+
+def quote(market: str, at: float, bid: float | None, ask: float | None, seq: int) -> Update:
+    data = {"market": market, "time": iso(at), "bid": bid, "bid_size": 1, "ask": ask, "ask_size": 1}
+    return market, seq, data
+
+
+def feed(market: str, status: str) -> Update:
+    counters = ("quotes", "trades", "late", "crossed", "gaps", "trades_lost", "reconnects")
+    data = dict.fromkeys(counters, 0) | {
+        "market": market, "exchange": market.partition(":")[0], "status": status, "detail": None,
+        "since": iso(now()), "as_of": iso(now()), "last_frame": None, "clock_skew_ms": None,
+    }  # fmt: skip
+    return market, 1, data
+
+
+def row(page: Page, market: str) -> Locator:
+    exchange, _, pair = market.partition(":")
+    return page.get_by_role("row").filter(
+        has=page.get_by_role("link", name=pair, exact=True),
+        has_text=exchange,
+    )
+
+
+def cell(page: Page, market: str, name: str) -> Locator:
+    return row(page, market).locator(f".cell.{name}")
+
+
+def number(locator: Locator) -> float:
+    return float(locator.inner_text().replace(",", "").rstrip("×%"))
+
+
+def test_every_value_shown_is_the_one_that_was_sent(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    sent = {BTC: (63507.6, 63507.7), ETH: (3120.41, 3121.0), SHIB: (0.00001734, 0.00001736)}
+    gateway.publish("spreads", [spread(m, now(), *prices) for m, prices in sent.items()])
+    page = open_page()
+    for market, (bid, ask) in sent.items():
+        expect(row(page, market)).to_be_visible()
+        assert number(cell(page, market, "bid")) == bid
+        assert number(cell(page, market, "ask")) == ask
+        assert number(cell(page, market, "spread")) == pytest.approx(ask - bid)
+        bps = 1e4 * (ask - bid) / ((ask + bid) / 2)
+        assert number(cell(page, market, "bps")) == pytest.approx(bps, rel=0.01)
+        assert number(cell(page, market, "mean")) == pytest.approx(bps, rel=0.01)
+        assert number(cell(page, market, "against")) == 1
+        assert number(cell(page, market, "coverage")) == 100
+        assert number(cell(page, market, "n")) == 212
+        expect(cell(page, market, "state")).to_contain_text("live")
+
+
+def test_a_newer_quote_moves_the_row_and_an_older_one_does_not(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    as_of = now()
+    gateway.publish("spreads", [spread(BTC, as_of, 100.0, 100.5)])
+    gateway.publish("quotes", [quote(BTC, as_of - 0.1, 90.0, 91.0, 1)])
+    page = open_page()
+    expect(cell(page, BTC, "bid")).to_have_text("100.0")
+    gateway.publish("quotes", [quote(BTC, as_of + 0.3, 101.0, 102.0, 2)])
+    expect(cell(page, BTC, "bid")).to_have_text("101.0")
+    expect(cell(page, BTC, "spread")).to_have_text("1.0")
+    gateway.publish("quotes", [quote(BTC, as_of + 0.4, 103.0, 102.0, 3)])
+    expect(cell(page, BTC, "bid")).to_have_text("103.0")
+    expect(cell(page, BTC, "spread")).to_have_text("–")
+    expect(cell(page, BTC, "spread")).to_have_attribute("title", re.compile("^crossed"))
+    expect(cell(page, BTC, "state")).to_contain_text("crossed")
+
+
+@pytest.mark.parametrize("reason", ["gap", "stale", "down"])
+def test_null_is_a_dash_with_its_reason(
+    gateway: MockGateway, open_page: OpenPage, reason: str
+) -> None:
+    gateway.publish("spreads", [spread(BTC, now() - 1, 100.0, 100.5), spread(ETH, now(), 5.0, 6.0)])
+    page = open_page()
+    expect(cell(page, BTC, "bid")).to_have_text("100.0")
+    gateway.publish("spreads", [unseen(BTC, now(), reason)])
+    for name in ("bid", "ask", "spread", "bps", "mean", "against"):
+        expect(cell(page, BTC, name)).to_contain_text("–")
+        explained = cell(page, BTC, name).locator("xpath=descendant-or-self::*[@title][1]")
+        expect(explained).to_have_attribute("title", re.compile(f"^{reason}: "))
+    expect(cell(page, BTC, "state").locator(".badge")).to_have_text(reason)
+    expect(cell(page, ETH, "state").locator(".badge")).to_have_text("live")
+
+
+def test_figures_that_stand_still_are_said_to_be_delayed(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    gateway.publish("spreads", [spread(BTC, now(), 100.0, 100.5)])
+    page = open_page()
+    badge = cell(page, BTC, "state").locator(".badge")
+    expect(badge).to_have_text("delayed", timeout=WITHIN_MS)
+    expect(badge).to_have_attribute("title", re.compile("^line_delayed"))
+    expect(page.get_by_role("status")).to_have_text("Connected")
+
+
+def test_a_lost_line_is_told_and_the_page_goes_on_from_where_it_was(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    as_of = now()
+    gateway.publish("spreads", [spread(BTC, as_of, 100.0, 100.5)])
+    page = open_page()
+    expect(cell(page, BTC, "bid")).to_have_text("100.0")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    gateway.stop()
+    expect(page.get_by_role("alert")).to_contain_text("lost", timeout=WITHIN_MS)
+    expect(page.get_by_role("status")).to_have_text("Connection lost")
+    expect(cell(page, BTC, "state").locator(".badge")).to_have_text("line lost")
+    assert page.title().startswith("No connection")
+
+    gateway.publish("spreads", [spread(BTC, as_of + 1, 101.0, 101.5)])
+    gateway.subscriptions.clear()
+    gateway.start()
+    expect(page.get_by_role("status")).to_have_text("Connected", timeout=WITHIN_MS)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(cell(page, BTC, "bid")).to_have_text("101.0")
+    asked = [s for s in gateway.subscriptions if s["channel"] == "spreads" and s["keys"] == ["*"]]
+    assert asked[0]["resume"] == {"*": as_of}
+
+
+def test_a_gateway_that_falls_silent_is_told(gateway: MockGateway, open_page: OpenPage) -> None:
+    gateway.publish("spreads", [spread(BTC, now(), 100.0, 100.5)])
+    page = open_page()
+    expect(page.get_by_role("status")).to_have_text("Connected", timeout=WITHIN_MS)
+    gateway.heartbeats = False
+    expect(page.get_by_role("alert")).to_contain_text("stopped sending", timeout=WITHIN_MS)
+    expect(cell(page, BTC, "state").locator(".badge")).to_have_text("line lost")
+
+
+def test_simulated_data_are_called_so_and_live_data_are_not(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    page = open_page()
+    expect(page.get_by_text("Live data", exact=True)).to_be_visible()
+    expect(page.get_by_role("note")).to_be_hidden()
+    gateway.source = "simulated"
+    for viewport in (DESKTOP, PHONE):
+        page = open_page(viewport=viewport)
+        expect(page.get_by_role("note")).to_contain_text("Simulated data")
+
+
+def test_a_replay_lives_in_its_own_time(gateway: MockGateway, open_page: OpenPage) -> None:
+    gateway.source = "replay"
+    gateway.publish("spreads", [spread(BTC, 1723075200, 100.0, 100.5)])
+    page = open_page()
+    expect(page.get_by_role("timer")).to_have_text("2024-08-08 00:00:00 UTC, event time")
+    gateway.publish("spreads", [spread(BTC, 1723075201, 100.0, 100.5)])
+    expect(page.get_by_role("timer")).to_contain_text("00:00:01")
+    expect(cell(page, BTC, "state").locator(".badge")).to_have_text("live")
+    # When nothing follows, the end of the replay does not look like the present either.
+    expect(cell(page, BTC, "state").locator(".badge")).to_have_text("delayed", timeout=WITHIN_MS)
+
+
+def test_the_feeds_of_each_exchange_are_in_the_header(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    gateway.publish("feeds", [feed(BTC, "live"), feed(ETH, "live"), feed(SHIB, "down")])
+    page = open_page()
+    feeds = page.get_by_role("list", name="Feeds of the exchanges").get_by_role("listitem")
+    expect(feeds).to_have_text(["binance down", "coinbase live", "kraken live"])
+    # A market is listed before its first figures, and says that it has none.
+    expect(cell(page, SHIB, "state").locator(".badge")).to_have_text("waiting")
+    expect(cell(page, SHIB, "bid")).to_have_text("–")
+
+
+def test_sorting_filtering_and_the_keyboard(gateway: MockGateway, open_page: OpenPage) -> None:
+    rows = [spread(BTC, now(), 100.0, 100.1), spread(ETH, now(), 100.0, 103.0)]
+    gateway.publish("spreads", [*rows, spread(SHIB, now(), 100.0, 101.0)])
+    page = open_page()
+    names = page.locator(".body .name")
+    expect(names).to_have_text(["BTC-USD", "ETH-USD", "SHIB-USDT"])
+    page.get_by_role("button", name="bps", exact=True).click()
+    expect(names).to_have_text(["ETH-USD", "SHIB-USDT", "BTC-USD"])
+    header = page.get_by_role("columnheader", name="bps", exact=True)
+    expect(header).to_have_attribute("aria-sort", "descending")
+    page.get_by_role("button", name="bps", exact=True).click()
+    expect(names).to_have_text(["BTC-USD", "SHIB-USDT", "ETH-USD"])
+    page.keyboard.press("/")
+    page.keyboard.type("USD coinbase")
+    expect(names).to_have_text(["ETH-USD"])
+    expect(page.get_by_text("1 of 3 markets")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(names).to_have_count(3)
+    page.get_by_role("link", name="BTC-USD").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="SHIB-USDT")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#/binance/SHIB-USDT$"))
+    expect(page.get_by_role("heading", name="SHIB-USDT binance")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="SHIB-USDT")).to_be_focused()
+
+
+def test_a_thousand_markets_take_no_more_rows_than_are_in_sight(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    markets = [f"kraken:C{index:04d}-USD" for index in range(1000)]
+    gateway.publish("spreads", [spread(market, now(), 1.0, 1.01) for market in markets])
+    page = open_page()
+    expect(page.get_by_role("table")).to_have_attribute("aria-rowcount", "1001")
+    page.get_by_role("link", name="C0000-USD").focus()
+    page.keyboard.press("End")
+    expect(page.get_by_role("link", name="C0999-USD")).to_be_focused()
+    expect(page.get_by_role("link", name="C0500-USD")).to_have_count(0)
+    assert page.locator(".body .row").count() < 60
+
+
+@pytest.mark.parametrize("address", ["#/", "#/kraken/BTC-USD"])
+def test_a_phone_scrolls_in_one_direction_only(
+    gateway: MockGateway, open_page: OpenPage, address: str
+) -> None:
+    seconds = range(now() - 60, now())
+    for second in seconds:
+        gateway.publish("spreads", [spread(BTC, second, 63507.65, 63507.75)])
+    gateway.publish("spreads", [spread(SHIB, now(), 0.000017341, 0.000017362)])
+    gateway.publish("feeds", [feed(BTC, "live"), feed(ETH, "stale"), feed(SHIB, "down")])
+    page = open_page(address, viewport=PHONE)
+    shown = page.locator("#readout") if address != "#/" else page.get_by_role("row").nth(1)
+    expect(shown).to_contain_text("63,507.65")
+    wide = page.evaluate(
+        """(parts) => [...document.querySelectorAll(parts)]
+            .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.className)""",
+        "html, body, header, .tools, .scroller, .chart-page, .plots",
+    )
+    assert wide == []
+
+
+def test_the_chart_opens_with_fifteen_minutes_and_leaves_holes(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    end = now()
+    hole = range(end - 500, end - 400)
+    for second in range(end - 899, end + 1):
+        # Of a market that cannot be seen one row says so, then there is none.
+        if second == hole[0]:
+            gateway.publish("spreads", [unseen(BTC, second, "down")])
+        elif second not in hole:
+            gateway.publish("spreads", [spread(BTC, second, 100.0, 100.5)])
+    page = open_page()
+    row(page, BTC).click(position={"x": 300, "y": 10})
+    expect(page).to_have_url(re.compile("#/kraken/BTC-USD$"))
+    note = page.locator("#chart-note")
+    expect(note).to_contain_text(re.compile(r"79\d of 900 s seen\. 100 s left out \(down: "))
+    plots = page.get_by_role("img", name=re.compile("over the last 15 minutes"))
+    expect(plots).to_have_count(2)
+
+    def drawn(plot: Locator, share: float) -> bool:
+        """Whether a line goes through this share of the plot's width."""
+        return bool(plot.locator("canvas").evaluate(_DRAWN, share))
+
+    for plot in plots.all():
+        assert drawn(plot, 0.2)
+        assert drawn(plot, 0.8)
+        assert not drawn(plot, 0.5)
+    box = plots.first.locator(".u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 40)
+    readout = page.locator("#readout")
+    expect(readout.locator(".bid dd")).to_have_text("–")
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 40)
+    expect(readout.locator(".bid dd")).to_have_text("100.0")
+    expect(readout.locator(".time dd")).not_to_have_text(iso(end)[11:19])
+    page.mouse.move(5, 5)
+    expect(readout.locator(".time dd")).to_have_text(iso(end)[11:19])
+    page.get_by_role("link", name="All markets", exact=False).last.click()
+    expect(row(page, BTC)).to_be_visible()
+
+
+# Grid and shade are the same all over a column of pixels, up to the grid's lines: a line of the
+# plot is what has strong colour or contrast to the pixel beside it.
+_DRAWN = """(canvas, share) => {
+    const over = canvas.parentElement.querySelector(".u-over");
+    const scale = canvas.width / canvas.clientWidth;
+    const x = Math.round((over.offsetLeft + share * over.offsetWidth) * scale);
+    const top = Math.round(over.offsetTop * scale), height = Math.round(over.offsetHeight * scale);
+    const { data } = canvas.getContext("2d").getImageData(x, top, 1, height);
+    for (let i = 0; i < data.length; i += 4) {
+        const colour = [data[i], data[i + 1], data[i + 2]];
+        if (data[i + 3] > 200 && Math.max(...colour) - Math.min(...colour) > 60) return true;
+    }
+    return false;
+}"""
+
+
+def test_the_theme_follows_the_system_until_the_reader_chooses(open_page: OpenPage) -> None:
+    page = open_page(color_scheme="dark")
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-theme", "dark")
+    page.get_by_role("button", name="Dark theme").click()
+    expect(root).to_have_attribute("data-theme", "light")
+    page.reload()
+    expect(root).to_have_attribute("data-theme", "light")
+
+
+def test_a_gateway_that_wants_a_key_is_given_one(gateway: MockGateway, open_page: OpenPage) -> None:
+    gateway.key = "a good key"
+    gateway.publish("spreads", [spread(BTC, now(), 100.0, 100.5)])
+    page = open_page()
+    page.get_by_label("asks for a key").fill("a good key")
+    page.get_by_role("button", name="Connect").click()
+    expect(cell(page, BTC, "bid")).to_have_text("100.0")
+    expect(page.get_by_text("Live data", exact=True)).to_be_visible()
+    assert "good" not in page.url

@@ -1,0 +1,112 @@
+"""The descriptions say what is sent."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.gateway.app import create_app
+from services.gateway.coins.service import coin_figures
+from services.gateway.documentation import examples, schemas
+from services.gateway.documentation.asyncapi import asyncapi
+from services.gateway.documentation.listing import listing
+from services.gateway.gateway import Gateway
+from services.gateway.items import Figures
+from services.gateway.markets.service import market_figures
+from tests.unit.gateway.made import BTC, Desk, coin, feed, market, quote, quotes, spreads, trades
+
+
+@contextlib.asynccontextmanager
+async def nothing_to_read(_gateway: Gateway) -> AsyncIterator[None]:
+    """Read nothing."""
+    yield
+
+
+def openapi() -> dict[str, Any]:
+    """Return the description of REST."""
+    return create_app(Desk().gateway, nothing_to_read).openapi()
+
+
+@pytest.mark.parametrize(
+    ("kind", "example"),
+    [
+        (schemas.Spread, examples.SPREAD),
+        (schemas.Quote, examples.QUOTE),
+        (schemas.Market, examples.MARKET),
+        (schemas.Coin, examples.COIN),
+        (schemas.Feed, examples.FEED),
+        (schemas.Catalog, examples.CATALOG),
+        (schemas.Problem, examples.PROBLEM),
+    ],
+)
+def test_examples_fit_their_schemas(kind: type[msgspec.Struct], example: dict[str, Any]) -> None:
+    """Every field is there, and is what it should be."""
+    msgspec.convert(example, kind, strict=True)
+    assert set(example) == set(kind.__struct_fields__)
+
+
+def test_what_is_sent_fits_its_schema() -> None:
+    """Spreads, quotes, trades, markets, coins and feeds of the gateway itself."""
+    desk = Desk()
+    desk.take(coin(), market(), feed(1), quotes(0, 1.0, {BTC: quote(0.5)}), spreads(1), trades(1))
+    memory = desk.gateway.memory
+    trade = memory.trades.newest(BTC)
+    assert trade is not None
+    sent: list[tuple[type, Figures | None]] = [
+        (schemas.Spread, memory.spreads.figures(BTC)),
+        (schemas.Quote, memory.quotes.figures(BTC)),
+        (schemas.Feed, memory.feeds.figures(BTC)),
+        (schemas.Coin, coin_figures(memory, "BTC")),
+        (schemas.Market, market_figures(memory, BTC)),
+    ]
+    for kind, figures in sent:
+        msgspec.convert(figures, kind, strict=True)
+    msgspec.convert(trade.figures()["trades"][0], schemas.Trade, strict=True)
+
+
+def test_every_route_is_described() -> None:
+    """With an example, and the form of errors; nothing of the page is in there."""
+    paths = openapi()["paths"]
+    assert set(paths) == {
+        "/v1/live", "/v1/ready", "/metrics", "/docs", "/asyncapi.json", "/v1/catalog", "/v1/feeds",
+        "/v1/coins", "/v1/coins/{coin}", "/v1/markets", "/v1/markets/{exchange}/{pair}",
+        "/v1/spreads", "/v1/spreads/{exchange}/{pair}",
+    }  # fmt: skip
+    for path, operations in paths.items():
+        responses = operations["get"]["responses"]
+        assert "application/problem+json" in responses["default"]["content"]
+        if path.startswith("/v1/"):
+            assert "example" in responses["200"]["content"]["application/json"]
+
+
+@pytest.mark.parametrize("describe", [openapi, asyncapi])
+def test_every_reference_leads_somewhere(describe: Any) -> None:
+    """Also those within schemas."""
+    whole = describe()
+
+    def check(part: Any) -> None:
+        if isinstance(part, dict):
+            if "$ref" in part:
+                found = whole
+                for name in part["$ref"].removeprefix("#/").split("/"):
+                    found = found[name]
+            for each in part.values():
+                check(each)
+        elif isinstance(part, list):
+            for each in part:
+                check(each)
+
+    check(whole)
+
+
+def test_the_page_for_people_fetches_nothing() -> None:
+    """No script, and no address but of this gateway."""
+    page = listing(openapi(), asyncapi())
+    assert "/v1/spreads/{exchange}/{pair}" in page
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
