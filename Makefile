@@ -1,5 +1,6 @@
 # make setup   virtual environment, packages and the Java parts; a second call does nothing
-# make run     CAPTURE="FILE…" [SPEED=1|10|max]: replay captures and watch their spreads
+# make run     the whole system on simulated exchanges; SOURCE=live on the real ones
+#              CAPTURE="FILE…" [SPEED=1|10|max]: replay captures and watch their spreads instead
 # make web     the page alone: its packages, types and bundle
 # make test    set up, then lint, types and every test
 # make lint    lint and types alone
@@ -13,6 +14,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 SPEED ?= 1
+SOURCE ?= simulated
 VENV := .venv
 JARS := .jars
 KAFKA := services/local/kafka
@@ -58,11 +60,10 @@ $(WEB)/dist/.complete: $(WEB)/node_modules/.complete $(WEB)/build.mjs $(WEB)/tsc
 	cd $(WEB) && npm run --silent check && npm run --silent build
 	@touch $@
 
-run:
+run: setup
 ifeq ($(strip $(CAPTURE)),)
-	@echo 'usage: make run CAPTURE="FILE…" [SPEED=1|10|max]' >&2; exit 2
+	@exec $(VENV)/bin/cointide up --source $(SOURCE)
 else
-	@$(MAKE) --no-print-directory setup
 	@exec $(VENV)/bin/cointide watch --speed $(SPEED) $(CAPTURE)
 endif
 
