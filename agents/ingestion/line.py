@@ -157,6 +157,12 @@ class ExchangeLine:
             source.advance(source.finish_clock(self._newest_of_source.get(partition, 0)))
         self._send_due(receive_time)
 
+    def flush(self, receive_time: int) -> None:
+        """Send everything that waits for a time limit: this owner ends."""
+        self.advance(receive_time)
+        for source in self._sources.values():
+            self._outgoing.extend(source.due(receive_time, 0, 0))
+
     def drain(self) -> list[OutgoingBurst]:
         """Hand out, once, the bursts that are to be sent."""
         outgoing, self._outgoing = self._outgoing, []

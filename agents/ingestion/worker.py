@@ -123,6 +123,8 @@ class IngestionWorker:
     async def close(self) -> None:
         """Send what is complete, then close every socket."""
         if not self._holds:
+            for exchange in self._exchanges.values():
+                exchange.line.flush(self._now())
             await self._send_bursts()
         self._holds = True
         await self._acknowledged(4.0)

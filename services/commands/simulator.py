@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -19,16 +21,29 @@ _ODDITIES = tuple(Oddities.__struct_fields__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--port", type=int, metavar="N", help="0 takes a free one (COINTIDE_SIMULATOR_PORT)"
+        "--port",
+        type=within(0, 65_535),
+        metavar="N",
+        help="0 takes a free one (COINTIDE_SIMULATOR_PORT)",
     )
     parser.add_argument(
-        "--coins", type=int, metavar="N", help="how many coins (COINTIDE_SIMULATOR_COINS)"
+        "--coins",
+        type=within(2, 1_000),
+        metavar="N",
+        help="how many coins (COINTIDE_SIMULATOR_COINS)",
     )
     parser.add_argument(
-        "--seed", type=int, metavar="N", help="the same gives the same (COINTIDE_SIMULATOR_SEED)"
+        "--seed",
+        type=within(0, 2**63),
+        metavar="N",
+        help="the same gives the same (COINTIDE_SIMULATOR_SEED)",
     )
     parser.add_argument(
-        "--rate", type=float, default=500.0, metavar="N", help="ticks a second, all markets (500)"
+        "--rate",
+        type=positive,
+        default=500.0,
+        metavar="N",
+        help="ticks a second, all markets (500)",
     )
     parser.add_argument(
         "--log", type=Path, metavar="FILE", help="write every tick that was sent to this file"
@@ -42,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="captures whose frames their exchanges send instead",
     )
     parser.add_argument(
-        "--speed", type=float, default=1.0, metavar="N", help="of captures, times real time (1)"
+        "--speed",
+        type=positive,
+        default=1.0,
+        metavar="N",
+        help="of captures, times real time (1)",
     )
     parser.add_argument(
         "--oddity",
@@ -55,6 +74,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-limits", action="store_true", help="let clients connect as often as they want"
     )
+
+
+def within(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` to `most`."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {least} to {most}, was {text!r}"
+            )
+        return int(text)
+
+    return read
+
+
+def positive(text: str) -> float:
+    """Return a number above 0.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, was {text!r}")
+    return value
 
 
 def oddity(text: str) -> tuple[str, float]:

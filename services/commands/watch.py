@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.namespace is None:
         # A replay refuses to go back in a namespace, so every watch has one of its own.
         settings = settings.model_copy(update={"namespace": f"watch-{time.time():.0f}"})
-    workers = [worker for agent in AGENTS.values() for worker in workers_of(agent, 1)]
+    workers = workers_of(AGENTS["spread"], 1)
     console = Console()
     with StopWish() as stop, Supervisor(settings, workers, console.print) as supervisor:
         if supervisor.wait_until_ready(stop.is_asked):

@@ -2,7 +2,13 @@
 
 `/coinbase`, `/kraken`, `/binance` and `/coingecko` are the exchanges' own (websocket or REST by how
 they are asked for). Its own are `/ready`, `/log` (counters), `/truth` (what the market really is)
-and `/faults/…`, which is asked by POST.
+and, by POST, the faults:
+
+- `/faults/drop?exchange=E` cuts all connections of an exchange without a word;
+- `/faults/silence?exchange=E&seconds=S` sends nothing on them; it is sent afterwards;
+- `/faults/refuse?exchange=E&seconds=S` takes no new ones (503);
+- `/faults/checksum?count=N` makes the checksums of Kraken's next N book frames wrong;
+- `/faults/rest?exchange=E&status=N&seconds=S` answers every REST request with that status.
 """
 
 from __future__ import annotations
@@ -100,14 +106,14 @@ class Pages:
         )
 
     async def _fault(self, request: web.Request) -> web.Response:
-        """Break something: see `/faults` in docs/simulator.md."""
+        """Break something; see the top of this page."""
         faults, now = self._world.faults, self._world.now
         exchange = request.query.get("exchange", "")
         try:
             until = now + int(float(request.query.get("seconds", "5")) * _SECOND)
             count = int(request.query.get("count", "1"))
             status = int(request.query.get("status", "500"))
-        except ValueError:
+        except (ValueError, OverflowError):
             return _response(answer({"error": "expected numbers"}, 400))
         fault = request.match_info["fault"]
         known = self._world.rest if fault == "rest" else self._world.feeds

@@ -84,7 +84,11 @@ class Simulator:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close every connection and stop."""
+        """Stop."""
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Announce the end where the exchange does, close every connection, and listen no more."""
         if self._pump is not None:
             self._pump.cancel()
         await self.connections.stop()

@@ -225,7 +225,7 @@ def test_a_lost_line_is_told_and_the_page_goes_on_from_where_it_was(
     expect(page.get_by_role("alert")).to_be_hidden()
     gateway.stop()
     expect(page.get_by_role("alert")).to_contain_text("lost", timeout=WITHIN_MS)
-    expect(page.get_by_role("status")).to_have_text("Connection lost")
+    expect(page.get_by_role("status")).to_have_text("Disconnected")
     expect(cell(page, BTC, "state").locator(".badge")).to_have_text("line lost")
     assert page.title().startswith("No connection")
 

@@ -18,7 +18,7 @@ const options = {
   target: "es2022",
   minify: true,
   sourcemap: "linked",
-  legalComments: "linked",
+  banner: { js: "/* Contains uPlot: /assets/uplot-LICENSE.txt */" },
   outdir: path.join(target, "assets"),
   entryNames: "[name]-[hash]",
   metafile: true,
@@ -38,6 +38,8 @@ async function writeIndex(result) {
   const logoName = `logo-${createHash("sha256").update(logo).digest("hex").slice(0, 8)}.svg`;
   await mkdir(path.join(target, "assets"), { recursive: true });
   await writeFile(path.join(target, "assets", logoName), logo);
+  const licence = await readFile(path.join(here, "node_modules/uplot/LICENSE"));
+  await writeFile(path.join(target, "assets/uplot-LICENSE.txt"), licence);
   const index = (await readFile(path.join(source, "index.html"), "utf8"))
     .replaceAll("{{logo}}", `/assets/${logoName}`)
     .replaceAll("{{style}}", built(/^style-.*\.css$/))

@@ -74,7 +74,7 @@ class CoinbaseFeed:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._refuse(session, "Malformed JSON", "expected a JSON object")
             return
-        kind = request.get("type")
+        kind = str(request.get("type"))
         if kind not in {"subscribe", "unsubscribe"}:
             self._refuse(session, "Invalid message", f"{kind} is not a valid type")
             return
@@ -144,7 +144,7 @@ class CoinbaseFeed:
             return "expected channels and product_ids"
         for channel in channels:
             one = {"name": channel} if isinstance(channel, str) else channel
-            name = one.get("name") if isinstance(one, dict) else None
+            name = str(one.get("name")) if isinstance(one, dict) else ""
             # Whatever the signature: there are no accounts here.
             if name in _AUTHENTICATED and not (name == "level2" and request.keys() >= _SIGNED):
                 return "level2, level3, and full channels now require authentication."
@@ -153,7 +153,7 @@ class CoinbaseFeed:
             products = one.get("product_ids") or shared
             if everything and not products:
                 products = list(self._products)
-            for product in products:
+            for product in products if isinstance(products, list) else (products,):
                 market = self._products.get(product) if isinstance(product, str) else None
                 if market is None:
                     return f"{product} is not a valid product"

@@ -113,7 +113,7 @@ class BinanceRest:
         minutes = _MINUTES.get(query.get("interval", ""))
         if minutes is None:
             return answer({"code": -1120, "msg": "Invalid interval."}, 400)
-        limit = min(whole_number(query.get("limit"), 500), _MOST_BARS)
+        limit = min(max(whole_number(query.get("limit"), 500), 1), _MOST_BARS)
         length = minutes * MINUTE_NS
         end = whole_number(query.get("endTime"), now // _MILLISECOND) * _MILLISECOND
         first = end // length * length - (limit - 1) * length

@@ -87,7 +87,7 @@ class CoinbaseRest:
                 if "start" in query
                 else end - _MOST_CANDLES * granularity * _SECOND
             )
-        except ValueError:
+        except (ValueError, OverflowError):
             return answer({"message": "Invalid start, end or granularity"}, 400)
         if granularity not in _GRANULARITIES:
             return answer({"message": "Unsupported granularity"}, 400)

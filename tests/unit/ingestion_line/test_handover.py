@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,17 @@ from agents.ingestion.captures.captured import CapturedFrame
 from agents.ingestion.source_state import Found
 from models.errors import CaptureError
 from models.records.bursts import decode_quotes, decode_trades
+from models.times import iso_seconds
 from tests.in_memory import (
     MADE_CAPTURES,
     Log,
+    Place,
     append,
     bursts_of,
     captured,
-    found_in,
     publish_all,
     rows_in,
     settings_of,
-    sources_in,
 )
 from tests.unit.ingestion.frames import at, coinbase_ticker, iso
 from tests.unit.ingestion_line.scripted import BTC, ETH, MS, SOURCE, START, ScriptedLine, both
@@ -139,15 +140,24 @@ def test_a_replay_of_what_is_older_than_the_log_is_refused() -> None:
     assert len(replayed(log, ticker(7.0, "1", "2"))["coinbase_quotes", 2]) > 3
 
 
-def test_captures_one_after_the_other_go_on_in_every_source(test_data: Path) -> None:
-    """A real capture of October 2026 after a made one of March: no row of the first changes."""
-    made = append({}, bursts_of(captured([MADE_CAPTURES[3]]), settings_of()))
-    before = publish_all(made)
-    later = captured([test_data / "live_frames_2026-10/frames.jsonl"])
-    assert later[0].t > max(each.clock for each in found_in(made, "kraken").values())
-    log = append({place: list(values) for place, values in made.items()}, [])
-    append(log, bursts_of(later, settings_of(), log))
-    after = publish_all(log)
-    assert sources_in(log) != sources_in(made)
-    for source, values in before.items():
+@pytest.mark.parametrize("first", [MADE_CAPTURES[1], MADE_CAPTURES[3]], ids=lambda path: path.name)
+def test_a_capture_after_another_changes_no_row_of_it_and_is_soon_as_if_alone(first: Path) -> None:
+    """`jump` begins ten minutes after the others; a window later nothing is left of them."""
+    frames = captured([MADE_CAPTURES[2]])
+    before = append({}, bursts_of(captured([first]), settings_of()))
+    both_logs = {place: list(values) for place, values in before.items()}
+    append(both_logs, bursts_of(frames, settings_of(), before))
+    after = publish_all(both_logs)
+    for source, values in publish_all(before).items():
         assert after[source][: len(values)] == values
+    since = iso_seconds(frames[0].t // 1_000_000_000 + 17)
+    alone = publish_all(append({}, bursts_of(frames, settings_of())))
+    assert set(alone) <= set(after)
+    expected = _rows_since(since, alone)
+    assert len(expected) > 1_000
+    assert _rows_since(since, after) == expected
+
+
+def _rows_since(since: str, published: Mapping[Place, list[bytes]]) -> dict[tuple[str, str], Any]:
+    rows = rows_in(value for values in published.values() for value in values)
+    return {(row["market"], row["as_of"]): row for row in rows if row["as_of"] >= since}

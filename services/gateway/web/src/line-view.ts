@@ -9,7 +9,7 @@ const STATES: Record<LineState, string> = {
   connecting: "Connecting",
   live: "Connected",
   silent: "No answer",
-  lost: "Connection lost",
+  lost: "Disconnected",
   refused: "Key needed",
 };
 

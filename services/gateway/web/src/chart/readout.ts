@@ -39,6 +39,7 @@ export class Readout {
   private readonly standing: LiveText;
   private readonly worth: LiveAttribute;
   private readonly when: LiveAttribute;
+  private readonly nowWorth: LiveAttribute;
   private readonly feedText: LiveText;
 
   constructor(host: HTMLElement, quoteCurrency: string) {
@@ -50,6 +51,7 @@ export class Readout {
       this.texts.set(key, new LiveText(value));
     }
     this.when = new LiveAttribute(host, "data-when");
+    this.nowWorth = new LiveAttribute(host, "data-worth");
     this.standing = new LiveText(fresh("chart-standing"));
     this.worth = new LiveAttribute(this.standing.host, "data-worth");
     this.feedText = new LiveText(fresh("chart-feed"));
@@ -59,6 +61,7 @@ export class Readout {
     const old = freshness.age === null ? "" : ` ${age(freshness.age)}`;
     this.standing.set(freshness.standing + old, freshness.why);
     this.worth.set(freshness.worth);
+    this.nowWorth.set(freshness.worth);
   }
 
   feed(feed: Feed | null): void {
