@@ -3,6 +3,7 @@
 #              CAPTURE="FILE…" [SPEED=1|10|max]: replay captures and watch their spreads instead
 # make web     the page alone: its packages, types and bundle
 # make test    set up, then lint, types and every test
+# make soak    ten minutes of ingestion against the simulator's own log, one worker killed (12 min)
 # make lint    lint and types alone
 # make bench   measure; nothing else may be running
 # make lock    write the locked requirements anew
@@ -21,7 +22,7 @@ KAFKA := services/local/kafka
 WEB := services/gateway/web
 export COINTIDE_TEST_DATA ?= ../shared/data
 
-.PHONY: help setup web run test lint bench lock clean
+.PHONY: help setup web run test soak lint bench lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -75,6 +76,9 @@ lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .
+
+soak: setup
+	COINTIDE_SOAK_SECONDS=600 COINTIDE_SOAK_RATE=2000 $(VENV)/bin/python -m pytest -s tests/integration/test_lossless.py
 
 bench: setup
 	$(VENV)/bin/python -m benchmarks

@@ -73,6 +73,8 @@ def worker_plan(
         "kafka_brokers": brokers,
         "agent_host": LOOPBACK,
         "gateway_host": LOOPBACK,
+        # On one machine nobody waits for clients to move to another gateway.
+        "gateway_drain_s": "1",
         "instance": worker.name,
         "data_dir": str(settings.data_dir.absolute()),
         "jars_dir": str(settings.jars_dir.absolute()),

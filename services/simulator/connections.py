@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -37,11 +38,19 @@ class _Link(msgspec.Struct):
 class Connections:
     """All open websockets of all exchanges."""
 
-    def __init__(self, world: World, log: SentLog | None, *, limits: bool = True) -> None:
-        """`limits` says whether connecting too often is refused, as the exchanges do."""
+    def __init__(
+        self,
+        world: World,
+        log: SentLog | None,
+        clock: Callable[[], int] = time.time_ns,
+        *,
+        limits: bool = True,
+    ) -> None:
+        """`clock` gives the times of the log; `limits` says whether connecting too often counts."""
         self.counters = {exchange: Counters() for exchange in world.feeds}
         self._world = world
         self._log = log
+        self._clock = clock
         self._links: dict[Session, _Link] = {}
         self._numbers = itertools.count(1)
         self._buckets = {name: Bucket(*limit) for name, limit in _CONNECTS.items()}
@@ -133,7 +142,8 @@ class Connections:
             return
         frames, ticks = session.outgoing, session.ticks
         session.outgoing, session.ticks = [], []
-        accepted = not transport.is_closing()
+        # After the closing frame a client reads nothing more.
+        accepted = link.ending is None and not transport.is_closing()
         if frames:
             data = b"".join(frames)
             if accepted and transport.get_write_buffer_size() + len(data) > _MOST_WAITING:
@@ -147,16 +157,17 @@ class Connections:
                 counters.frames += len(frames)
                 counters.bytes += len(data)
         if ticks:
-            self._note(session, ticks, now, accepted=accepted)
+            self._note(session, ticks, accepted=accepted)
         if session.closing and link.ending is None:
             code, reason = session.closing
             link.ending = asyncio.ensure_future(
                 link.socket.close(code=code, message=reason.encode())
             )
 
-    def _note(self, session: Session, ticks: list[SentTick], now: int, *, accepted: bool) -> None:
+    def _note(self, session: Session, ticks: list[SentTick], *, accepted: bool) -> None:
         counters = self.counters[session.exchange]
         counters.ticks += len(ticks)
         counters.lost_ticks += 0 if accepted else len(ticks)
         if self._log is not None:
-            self._log.write(LogLine(now, session.exchange, session.name, accepted, ticks))
+            line = LogLine(self._clock(), session.exchange, session.name, accepted, ticks)
+            self._log.write(line)

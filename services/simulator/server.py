@@ -53,7 +53,7 @@ class Simulator:
         self._now = now
         self._stack = ExitStack()
         log = None if settings.log is None else self._stack.enter_context(SentLog(settings.log))
-        self.connections = Connections(self.world, log, limits=settings.limits)
+        self.connections = Connections(self.world, log, now, limits=settings.limits)
         playback = Playback(settings.play, settings.speed, now) if settings.play else None
         self._pages = Pages(self.world, self.connections, playback, now)
         self._runner: web.AppRunner | None = None

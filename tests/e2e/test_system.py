@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from models.records.spreads import decode_spreads
 from models.records.unpacked import spread_objects
 from models.settings import Settings, environment_of
+from models.times import iso_seconds
 from models.topics import SPREADS
 from services.local.ports import LOOPBACK, choose_port
 from services.local.state import brokers_of, read_state, start_time_of
@@ -197,9 +198,13 @@ def test_what_is_published_equals_the_oracle_from_the_raw_topics(system: System)
 
     system.until(came_back, "the killed worker to be back")
 
+    back = iso_seconds(int(time.time()))
+
     def everything_is_seen() -> bool:
         rows = system.spreads()
-        return all(row["windows"].get("15s", {}).get("coverage", 0) > 0 for row in rows)
+        return all(
+            row["as_of"] is not None and row["as_of"] > back and not row["stale"] for row in rows
+        )
 
     system.until(everything_is_seen, "every market to be seen again")
     settings = system.settings.model_copy(update={"kafka_brokers": brokers_of(system.settings)})

@@ -86,9 +86,9 @@ class BinanceRest:
     def _exchange_info(self, query: Mapping[str, str], now: int) -> Answer:
         names = list(self._symbols)
         if "symbols" in query or "symbol" in query:
+            one = f'["{query.get("symbol", "")}"]'
             try:
-                wanted = query.get("symbols") or f'["{query["symbol"]}"]'
-                names = msgspec.json.decode(wanted, type=list[str])
+                names = msgspec.json.decode(query.get("symbols", one), type=list[str])
             except msgspec.DecodeError:
                 return answer({"code": -1100, "msg": "Illegal characters in 'symbols'."}, 400)
         if any(name not in self._symbols for name in names):
