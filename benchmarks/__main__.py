@@ -6,7 +6,7 @@ import argparse
 import importlib
 import platform
 
-NAMES = ("spread_worker", "stock_faust", "parsers")
+NAMES = ("spread_worker", "stock_faust", "parsers", "latency")
 
 
 def main() -> None:

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     simulator_coins: int = Field(
         20, ge=2, le=1_000, description="How many coins the simulated market has."
     )
+    simulator_rate: float = Field(
+        500.0, gt=0, description="Ticks a second of the simulated market, over all of it."
+    )
 
     # The gateway
     gateway_host: str = Field("127.0.0.1", description="Address the gateway binds to.")

@@ -39,11 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the same gives the same (COINTIDE_SIMULATOR_SEED)",
     )
     parser.add_argument(
-        "--rate",
-        type=positive,
-        default=500.0,
-        metavar="N",
-        help="ticks a second, all markets (500)",
+        "--rate", type=positive, metavar="N", help="ticks a second (COINTIDE_SIMULATOR_RATE)"
     )
     parser.add_argument(
         "--log", type=Path, metavar="FILE", help="write every tick that was sent to this file"
@@ -128,7 +124,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     model = ModelSettings(
         seed=settings.simulator_seed if arguments.seed is None else arguments.seed,
         coins=settings.simulator_coins if arguments.coins is None else arguments.coins,
-        rate=arguments.rate,
+        rate=settings.simulator_rate if arguments.rate is None else arguments.rate,
         crossed=oddities.crossed,
     )
     port = settings.simulator_port if arguments.port is None else arguments.port
