@@ -307,7 +307,11 @@ class ExchangeLine:
         settings = self._settings
         for source in self._sources.values():
             self._outgoing.extend(source.due(receive_time, settings.linger, settings.interval))
-        self._next_look = receive_time + settings.linger // 4
+        # Besides the bursts that fall due, clocks move on their own where nothing is heard.
+        due = [
+            source.next_due(settings.linger, settings.interval) for source in self._sources.values()
+        ]
+        self._next_look = min([receive_time + settings.linger // 4, *due])
 
     def _second(self, frame_time: int) -> int:
         return (frame_time - self._settings.lateness) // 1_000_000_000

@@ -187,6 +187,15 @@ class SourceState:
                     buffer.take(receive_time, self.clock),
                 )
 
+    def next_due(self, linger: int, interval: int) -> int:
+        """Return the receive time at which a burst must go out at the latest (ns)."""
+        return min(
+            buffer.oldest + linger
+            if buffer.oldest is not None
+            else (buffer.last_sent or 0) + interval
+            for buffer in self._buffers.values()
+        )
+
     def _cut_pieces(self) -> None:
         """Write the open intervals down as far as the clock has come."""
         clock = self.clock or 0
