@@ -223,6 +223,8 @@ def _faust_settings(settings: Settings, name: str, brokers: str) -> dict[str, An
         "producer_max_request_size": 8 * 1024 * 1024,
         "producer_compression_type": "lz4",
         "producer_request_timeout": 60.0,
+        # A static instance that comes back on another port is still the same member.
+        **({"canonical_url": f"http://{instance}"} if instance else {}),
         "stream_recovery_delay": 0.5,
         "stream_buffer_maxsize": 64,
         "stream_wait_empty": False,

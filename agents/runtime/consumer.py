@@ -84,8 +84,9 @@ class BatchConsumer(Consumer):
                 raise
 
     async def _drain_once(self) -> None:
-        records, active = await self._wait_next_records(1.0)
+        # A fetch that was asked for before a rebalance may bring what was sought past since.
         generation = self.app.consumer_generation_id
+        records, active = await self._wait_next_records(1.0)
         if not records or self.should_stop:
             await self.sleep(0)
             return

@@ -48,8 +48,11 @@ class Figures(Protocol):
         """
         ...
 
-    def idle(self, index: int, ring: PaneRing) -> bool:
-        """Return whether seconds without ticks, from `index` on, would publish nothing."""
+    def idle(self, index: int, logs: Mapping[str, SourceLog], ring: PaneRing) -> bool:
+        """Return whether seconds from `index` on would publish nothing.
+
+        As long as no tick comes and no unseen interval begins or ends.
+        """
         ...
 
     def carried(self) -> bytes:
@@ -147,7 +150,7 @@ class Source:
         if self._next is None:
             self._next = self._since = self._earliest(target)
         while self._next < target and len(closed) < limit:
-            if self._figures.idle(self._next, self._ring):
+            if self._figures.idle(self._next, self.logs, self._ring):
                 earliest = self._earliest(target)
                 if earliest > self._next:
                     closed.append(self._skip_to(earliest))
@@ -162,7 +165,8 @@ class Source:
         return min(known) // SECOND if len(known) == len(clocks) else None
 
     def _earliest(self, target: int) -> int:
-        times = [log.earliest_time() for log in self.logs.values()]
+        since = 0 if self._next is None else self._next * SECOND
+        times = [log.earliest_time(since) for log in self.logs.values()]
         return min([target, *(time // SECOND for time in times if time is not None)])
 
     def _close_one(self, index: int) -> ClosedStep:

@@ -97,10 +97,14 @@ class SourceLog:
         """Say that records before the next one are gone: a gap from `since` to the next quote."""
         self._unseen.append((self.next_offset, Unseen(EVERY_MARKET, since, since, "gap")))
 
-    def earliest_time(self) -> int | None:
-        """Return the time of the earliest tick or unseen interval held, None without any."""
+    def earliest_time(self, since: int = 0) -> int | None:
+        """Return when, from `since` on, a tick comes or an unseen interval begins or ends.
+
+        None without any.
+        """
         self._gather()
-        times = [row.start for _, row in self._unseen]
+        # The last moment of an interval belongs to the second that must see it end.
+        times = [row.start if row.start >= since else row.end - 1 for _, row in self._unseen]
         if self._cursor < len(self._market):
             times.append(int(self._ticks["time"][self._cursor]))
         return min(times, default=None)

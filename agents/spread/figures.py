@@ -13,7 +13,7 @@ from agents.runtime.source import Output
 from agents.runtime.source_log import SECOND, SourceLog
 from agents.spread.rows import Rows, encode_rows
 from agents.spread.tables import MEAN_15S
-from models.records.bursts import UnseenReason
+from models.records.bursts import EVERY_MARKET, UnseenReason
 from models.statistics.quoted_spread import CarriedQuotes, Quotes, close_second
 from models.topics import SPREADS
 
@@ -82,11 +82,15 @@ class SpreadFigures:
         key = f"{self._exchange}|{self._partition}|{index + 1}".encode()
         return second.pane, [Output(SPREADS.name, key, value)]
 
-    def idle(self, index: int, ring: PaneRing) -> bool:
-        """Return whether no quote is in force and the window before `index` is empty."""
+    def idle(self, index: int, logs: Mapping[str, SourceLog], ring: PaneRing) -> bool:
+        """Return whether no quote in force is seen and the window before `index` is empty."""
+        begin = index * SECOND
+        rows = logs[f"{self._exchange}_quotes"].unseen_within(begin, begin + 1)
+        away = {row.market for row in rows if row.start <= begin < row.end}
         alive = self._carried.known.copy()
         alive[list(self._carried.dead)] = False
-        if alive.any():
+        names = {self.markets[code] for code in np.flatnonzero(alive)}
+        if not (EVERY_MARKET in away or names <= away):
             return False
         window = ring.merged(index, MEAN_15S.panes, len(self.markets))
         return not (window["good_ns"].any() or window["n"].any())
