@@ -154,8 +154,10 @@ class IngestionWorker:
         """There is always room: markets are few."""
 
     async def commit(self) -> None:
-        """Commit how far `markets` was read, for the display of lag."""
-        await self._kafka.commit({place: offset + 1 for place, offset in self._positions.items()})
+        """Commit nothing: Faust would seek there after the next assignment.
+
+        Every assignment reads `markets` from its beginning.
+        """
 
     async def run(self, should_stop: Callable[[], bool]) -> None:
         """Send bursts, counters and feed states as time passes."""
