@@ -84,6 +84,9 @@ class BatchConsumer(Consumer):
                 raise
 
     async def _drain_once(self) -> None:
+        if not self.flow_active:
+            # The wait for records begins with this wait, in which a rebalance goes by.
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
         # A fetch that was asked for before a rebalance may bring what was sought past since.
         generation = self.app.consumer_generation_id
         records, active = await self._wait_next_records(1.0)
