@@ -377,7 +377,7 @@ _QUOTES = (
 )
 REASONS: tuple[UnseenReason, ...] = ("gap", "stale", "down")
 _AHEAD = (0, 0, 1, QUARTER - 1, QUARTER, QUARTER + 1, SECOND, 5 * QUARTER)
-_LENGTHS = (1, QUARTER, SECOND, 5 * QUARTER, 3 * SECOND)
+_LENGTHS = (1, QUARTER, SECOND, 5 * QUARTER, 3 * SECOND, 40 * SECOND)
 
 
 @st.composite

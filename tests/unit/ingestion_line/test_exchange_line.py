@@ -65,6 +65,16 @@ def test_a_tick_behind_the_clock_as_it_stood_before_its_frame_is_late_and_placed
     assert line.ticks("trades") == [(BTC, 2_000, 2_000, 0), (BTC, 1_800, 1_799, LATE)]
 
 
+def test_a_clock_that_no_burst_has_told_yet_makes_late_too() -> None:
+    """Whether something was sent in between changes nothing."""
+    line = ScriptedLine()
+    line.frame(1_000, serves=both())
+    line.frame(2_300)
+    line.frame(2_310, quotes=[(BTC, 2_050), (BTC, 2_100)])
+    line.finish(2_400)
+    assert [tick[1:] for tick in line.ticks("quotes")] == [(2_100, 2_050, LATE), (2_100, 2_100, 0)]
+
+
 def test_of_a_source_first_named_late_is_what_lies_before_its_connections_clock() -> None:
     """Its connection has been heard before, of other coins."""
     line = ScriptedLine()
@@ -269,12 +279,13 @@ def test_while_frames_flow_both_topics_have_a_burst_at_least_every_quarter_of_a_
     spacing = 10
     line = ScriptedLine()
     for t in range(1_000, 6_000, spacing):
-        line.frame(t, serves=both())
+        line.frame(t, quotes=[(BTC, t)] if t == 1_040 else [], serves=both())
     for kind in KINDS:
         sent = line.of(kind)
         assert len(sent) >= 5_000 // 250
         assert all(other.left - one.left < 250 + spacing for one, other in pairwise(sent))
-        assert all(not len(one.burst) for one in sent)
+        assert [len(one.burst) for one in sent if len(one.burst)] == [1] * (kind == "quotes")
+        assert len(sent) <= 5_000 // 250 + 5 + 2, "more than the interval and the seconds ask for"
 
 
 def test_a_tick_waits_no_longer_than_the_linger() -> None:
