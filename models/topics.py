@@ -11,16 +11,17 @@ import msgspec
 
 HOUR_MS = 3_600_000
 
-Partitioning = Literal["coin", "none"]
-Codec = Literal["quotes", "trades", "spreads", "json", "step"]
+Partitioning = Literal["coin", "table", "every", "none"]
+Codec = Literal["quotes", "trades", "spreads", "correlations", "json", "step"]
 
 
 class Topic(msgspec.Struct, frozen=True):
     """One topic: what a record is, how it is partitioned and cleaned up.
 
-    `partitioning` is `coin` (as many partitions as the setting says) or `none` (one).
+    `partitioning` is by `coin`, by correlation `table`, a copy to `every` partition (all of these
+    have as many partitions as the setting says), or `none` (one).
     `retention_ms` is None for Kafka's default. `codec` tells how values are read: `quotes`,
-    `trades` and `step` are msgpack with raw columns, the others JSON.
+    `trades`, `correlations` and `step` are msgpack with raw columns, the others JSON.
     """
 
     name: str
@@ -61,6 +62,50 @@ SPREADS = Topic(
     "one source, one second: columns over its markets",
     retention_ms=24 * HOUR_MS,
 )
+CLOSES = Topic(
+    "closes",
+    "every",
+    "delete",
+    "json",
+    "one source, one second: mids of its markets",
+    retention_ms=26 * HOUR_MS,
+)
+CANDLES = Topic(
+    "candles",
+    "every",
+    "delete",
+    "json",
+    "one-minute candles of a market, fetched from the exchange's REST interface",
+    retention_ms=26 * HOUR_MS,
+)
+BARS = Topic(
+    "bars", "coin", "delete", "json", "one source, one interval end: columns over its markets"
+)
+INDICATORS = Topic(
+    "indicators", "coin", "delete", "json", "one source, one interval end: columns over its markets"
+)
+RETURNS = Topic(
+    "returns",
+    "table",
+    "delete",
+    "json",
+    "one step of a correlation table: coins, reference prices, returns",
+    retention_ms=26 * HOUR_MS,
+)
+CORRELATIONS = Topic(
+    "correlations",
+    "table",
+    "compact,delete",
+    "correlations",
+    "a block of rows of a matrix, at most 512 kB",
+    retention_ms=26 * HOUR_MS,
+)
+BARS_CHANGELOG = Topic(
+    "bars-panes-changelog", "coin", "compact", "step", "bars of one source after a closed minute"
+)
+CORRELATION_CHANGELOG = Topic(
+    "correlation-panes-changelog", "table", "compact", "step", "the rows of a correlation table"
+)
 COINS = Topic(
     "coins", "coin", "compact", "json", "id, rank, market value, 24 h volume and change, flags"
 )
@@ -90,8 +135,16 @@ def declared_topics(exchanges: list[str]) -> list[Topic]:
         *ticks,
         FEEDS,
         SPREADS,
+        CLOSES,
+        CANDLES,
+        BARS,
+        INDICATORS,
+        RETURNS,
+        CORRELATIONS,
         INGESTION_CHANGELOG,
         SPREAD_CHANGELOG,
+        BARS_CHANGELOG,
+        CORRELATION_CHANGELOG,
         DEAD_LETTERS,
     ]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from agents.spread.tables import MEAN_15S
 from models.errors import InvariantError
 from models.records.bursts import UnseenReason
+from models.records.reasons import Reason
 from models.records.spreads import (
     SPREADS_VERSION,
-    Reason,
     Spreads,
     SpreadWindow,
     encode_spreads,

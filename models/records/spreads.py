@@ -6,22 +6,9 @@ object from field path to reason. Undefined is `null`.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-Reason = Literal[
-    "thin",
-    "warming",
-    "quiet",
-    "gap",
-    "stale",
-    "down",
-    "crossed",
-    "no_trades",
-    "not_mean_reverting",
-    "line_delayed",
-]
+from models.records.reasons import Reason
 
 SPREADS_VERSION = 1
 

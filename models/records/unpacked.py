@@ -16,6 +16,7 @@ from models.records.bursts import (
     decode_quotes,
     decode_trades,
 )
+from models.records.correlations import decode_block
 from models.records.spreads import Spreads, decode_spreads
 from models.times import iso_nanoseconds
 from models.topics import Codec
@@ -126,6 +127,26 @@ def _trades(value: bytes) -> Iterator[Unpacked]:
     return _burst_objects(burst, trade_objects(burst))
 
 
+def _correlations(value: bytes) -> Iterator[Unpacked]:
+    """Yield one object a row of the matrix; an undefined cell is null."""
+    block = decode_block(value)
+    cells = {name: block.column(name).tolist() for name in ("matrix", "n", "n_effective")}
+    sigma = np.frombuffer(block.sigma, "<f8").tolist()
+    for row in range(block.rows):
+        coin = block.first_row + row
+        yield {
+            "table": block.table,
+            "as_of": block.as_of,
+            "coin": block.coins[coin],
+            "sigma": sigma[coin] if sigma[coin] == sigma[coin] else None,
+            "coins": block.coins,
+            **{
+                name: [cell if cell == cell else None for cell in rows[row]]
+                for name, rows in cells.items()
+            },
+        }
+
+
 def _json(value: bytes) -> Iterator[Unpacked]:
     yield msgspec.json.decode(value, type=dict[str, Any])
 
@@ -140,6 +161,7 @@ _UNPACK: dict[Codec, Callable[[bytes], Iterator[Unpacked]]] = {
     "quotes": _quotes,
     "trades": _trades,
     "spreads": lambda value: spread_objects(decode_spreads(value)),
+    "correlations": _correlations,
     "json": _json,
     "step": _step,
 }

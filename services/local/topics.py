@@ -53,7 +53,7 @@ def create_topics(
     """
     wanted = list(topics) if topics is not None else declared_topics(list(settings.exchanges))
     names = [topic_name(topic.name, settings.namespace) for topic in wanted]
-    counts = [settings.partitions if topic.partitioning == "coin" else 1 for topic in wanted]
+    counts = [1 if topic.partitioning == "none" else settings.partitions for topic in wanted]
     client = AdminClient({"bootstrap.servers": brokers})
     try:
         there = client.list_topics(timeout=_LIMIT_S).topics

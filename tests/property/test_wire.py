@@ -21,8 +21,8 @@ from models.records.bursts import (
     decode_trades,
     encode_burst,
 )
+from models.records.reasons import Reason
 from models.records.spreads import (
-    Reason,
     Spreads,
     SpreadWindow,
     decode_spreads,

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.records.reasons import Reason
 from models.records.reference import CoinFlag, FeedStatus
-from models.records.spreads import Reason
 
 Time = Annotated[str, Meta(description="ISO-8601 UTC with Z")]
 MarketKey = Annotated[str, Meta(description="exchange:BASE-QUOTE")]

@@ -49,7 +49,7 @@ def test_every_topic_is_declared_once() -> None:
     assert sorted(names) == sorted(set(names))
     for exchange in EXCHANGES:
         assert {f"{exchange}_quotes", f"{exchange}_trades"} <= set(names)
-    assert {"spreads", "spread-panes-changelog", "dead_letters"} <= set(names)
+    assert {"spreads", "closes", "bars", "correlations", "dead_letters"} <= set(names)
 
 
 def test_only_the_exchanges_that_are_followed_have_topics() -> None:
