@@ -6,12 +6,20 @@ million cells, and is cut into blocks of whole rows.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.records.reasons import Reason
+
 CORRELATIONS_VERSION = 1
 LARGEST_BLOCK_BYTES = 512 * 1024
+
+WHY: tuple[Reason | None, ...] = (None, "thin", "warming", "quiet")
+
+_CELLS = {"matrix": "<f8", "n": "<u4", "n_rest": "<u4", "n_effective": "<f8", "why": "u1"}
 
 
 class Returns(msgspec.Struct, frozen=True):
@@ -38,9 +46,10 @@ class CorrelationBlock(msgspec.Struct, frozen=True):
     """One record of the topic `correlations`: the rows `first_row …` of a matrix over `coins`.
 
     Key `table|block`. `matrix` (float64, NaN where undefined), `n` and `n_rest` (uint32; returns
-    of both coins together, and how many of these are made from candles) and `n_effective`
-    (float64) have shape (rows, len(coins)); `sigma` (float64, annualised, NaN where undefined),
-    and `ticks` (float64, good quotes a second over the window) shape (len(coins),).
+    of both coins together, and how many of these are made from candles), `n_effective`
+    (float64) and `why` (uint8, an index into `WHY`: why a cell is undefined) have shape
+    (rows, len(coins)); `sigma` (float64, annualised, NaN where undefined), and `ticks` (float64,
+    good quotes a second over the window) shape (len(coins),).
     """
 
     version: int = msgspec.field(name="v")
@@ -55,6 +64,7 @@ class CorrelationBlock(msgspec.Struct, frozen=True):
     n: bytes
     n_rest: bytes
     n_effective: bytes
+    why: bytes
     sigma: bytes
     ticks: bytes
 
@@ -63,10 +73,9 @@ class CorrelationBlock(msgspec.Struct, frozen=True):
         """Return how many rows of the matrix are in here."""
         return len(self.matrix) // (8 * len(self.coins)) if self.coins else 0
 
-    def column(self, name: str) -> NDArray[np.float64] | NDArray[np.uint32]:
-        """Return `matrix`, `n`, `n_rest` or `n_effective` as an array of shape (rows, coins)."""
-        kind = "<u4" if name in ("n", "n_rest") else "<f8"
-        flat: NDArray[np.float64] | NDArray[np.uint32] = np.frombuffer(getattr(self, name), kind)
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column that has a value a cell as an array of shape (rows, coins)."""
+        flat: NDArray[Any] = np.frombuffer(getattr(self, name), _CELLS[name])
         return flat.reshape(self.rows, len(self.coins))
 
 
