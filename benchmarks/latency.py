@@ -21,13 +21,15 @@ import numpy as np
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 from websockets.sync.client import ClientConnection, connect
 
+from models.records.bursts import decode_quotes, decode_trades
 from models.settings import Settings, environment_of
 from models.times import iso_seconds
+from models.topics import exchange_topics
 from services.local.ports import LOOPBACK, choose_port
 from services.local.state import brokers_of, read_state
 from services.local.workers import answers_ready
 
-RATES = (500.0, 2_000.0, 10_000.0)
+RATES = (500.0, 2_000.0, 10_000.0, 13_000.0)
 COINS = 100
 SETTLE_S, SAMPLE_S = 25.0, 30.0
 
@@ -61,15 +63,17 @@ def _measure(settings: Settings, rate: float) -> None:
                 raise RuntimeError((settings.data_dir / "up.log").read_text())
             time.sleep(0.2)
         time.sleep(SETTLE_S)
-        before, begin = _cpu(settings), time.monotonic()
-        samples, ticks = _sample(settings)
-        took = time.monotonic() - begin
+        before, begin, begun = _cpu(settings), time.monotonic(), time.time_ns()
+        samples, shown = _sample(settings)
+        took, ended = time.monotonic() - begin, time.time_ns()
         used = {name: cpu - before.get(name, 0.0) for name, cpu in _cpu(settings).items()}
+        ticks, unseen = _ticks_between(settings, begun // 1_000_000, ended // 1_000_000)
     finally:
         system.terminate()
         system.wait(60)
     print(
-        f"{rate:,.0f} ticks/s asked, {COINS} coins; {ticks / took:,.0f} quotes/s on the websocket"
+        f"{rate:,.0f} ticks/s asked, {COINS} coins: {ticks / took:,.0f} ticks/s in Kafka, "
+        f"{unseen} unseen intervals, {shown / took:,.0f} newest quotes/s on the websocket"
     )
     for stage, values in samples.items():
         p50, p99 = np.percentile(values, (50, 99))
@@ -127,6 +131,34 @@ def _spreads_from_now(settings: Settings) -> Consumer:
     )
     consumer.assign([TopicPartition("spreads", p, OFFSET_END) for p in range(settings.partitions)])
     return consumer
+
+
+def _ticks_between(settings: Settings, begin: int, end: int) -> tuple[int, int]:
+    """Return the ticks and unseen intervals in records produced within `[begin, end)`, in ms."""
+    consumer = Consumer({"bootstrap.servers": brokers_of(settings), "group.id": "latency-ticks"})
+    wanted = [
+        TopicPartition(topic.name, partition, begin)
+        for exchange in settings.exchanges
+        for topic in exchange_topics(exchange)
+        for partition in range(settings.partitions)
+    ]
+    consumer.assign(consumer.offsets_for_times(wanted, timeout=10.0))
+    ticks = unseen = 0
+    running = {(each.topic, each.partition) for each in wanted}
+    while running:
+        for message in consumer.consume(10_000, 5.0):
+            topic, partition = message.topic(), message.partition()
+            if message.error() is not None or topic is None or partition is None:
+                continue
+            if message.timestamp()[1] >= end:
+                running.discard((topic, partition))
+            elif (topic, partition) in running:
+                decode = decode_quotes if topic.endswith("_quotes") else decode_trades
+                burst = decode(message.value())
+                ticks += len(burst)
+                unseen += len(burst.unseen)
+    consumer.close()
+    return ticks, unseen
 
 
 def _seconds(text: str) -> float:
