@@ -4,8 +4,10 @@
 # make web     the page alone: its packages, types and bundle
 # make test    set up, then lint, types and every test
 # make soak    ten minutes of ingestion against the simulator's own log, one worker killed (12 min)
+# make day     26 hours of quiet markets in memory, every second, bar and correlation against the oracle (18 min)
 # make lint    lint and types alone
 # make bench   measure; nothing else may be running
+# make k8s     render deploy/k8s anew from the chart
 # make lock    write the locked requirements anew
 # make clean   remove everything that was set up or written here
 
@@ -16,13 +18,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 SPEED ?= 1
 SOURCE ?= simulated
+TEST_PROCESSES ?= 2
 VENV := .venv
 JARS := .jars
 KAFKA := services/local/kafka
 WEB := services/gateway/web
 export COINTIDE_TEST_DATA ?= ../shared/data
 
-.PHONY: help setup web run test soak lint bench lock clean
+.PHONY: help setup web run test soak day lint bench k8s lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -70,7 +73,7 @@ endif
 
 test: lint
 	@.ci/machine $(PYTHON) browser
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -80,8 +83,14 @@ lint: setup
 soak: setup
 	COINTIDE_SOAK_SECONDS=600 COINTIDE_SOAK_RATE=2000 $(VENV)/bin/python -m pytest -s tests/integration/test_lossless.py
 
+day: setup
+	COINTIDE_TEST_HOURS=26 $(VENV)/bin/python -m pytest tests/unit/test_long_line_in_memory.py tests/unit/test_long_bars_in_memory.py tests/unit/correlation_agent/test_against_captures.py
+
 bench: setup
 	$(VENV)/bin/python -m benchmarks
+
+k8s: setup
+	$(VENV)/bin/python -m deploy.k8s
 
 # uv resolves for every supported Python at once; it is needed for nothing else.
 lock:

@@ -10,6 +10,7 @@
     │   └── CaptureError       a capture file that cannot be replayed
     ├── StackError             the local stack cannot start, or is not there
     ├── TransportError         Kafka did not do what was asked of it
+    ├── StoreError             the archive's store cannot be read or written
     └── InvariantError         an invariant of our own is broken; the process stops
 
 Every text says what was expected and what came.
@@ -57,6 +58,10 @@ class StackError(CointideError):
 
 class TransportError(CointideError):
     """Kafka did not do what was asked of it within its limit."""
+
+
+class StoreError(CointideError):
+    """The archive's store cannot be read or written."""
 
 
 class InvariantError(CointideError):

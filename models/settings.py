@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENVIRONMENT_PREFIX = "COINTIDE_"
@@ -23,7 +23,10 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a variable holds a value outside its type or bounds.
     """
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore")
+    # Of an input that is refused nothing is shown: it may hold a secret.
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     # Where things are
     data_dir: Path = Field(
@@ -44,6 +47,30 @@ class Settings(BaseSettings):
         description="Bootstrap servers, `host:port` with commas between; "
         "empty means the broker of the stack in the data folder.",
     )
+    kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext",
+        description="How Kafka is spoken to: `ssl` is TLS, `sasl_` with a user and a password.",
+    )
+    kafka_ssl_ca_file: str = Field(
+        "",
+        description="PEM file of the authorities that may sign the brokers' certificates; empty "
+        "trusts the system's.",
+    )
+    kafka_ssl_certificate_file: str = Field(
+        "", description="PEM file of this client's certificate, where the brokers ask for one."
+    )
+    kafka_ssl_key_file: str = Field("", description="PEM file of that certificate's key.")
+    kafka_ssl_key_password: SecretStr = Field(
+        SecretStr(""), description="Password of that key; empty is none."
+    )
+    kafka_ssl_check_hostname: bool = Field(
+        True, description="Whether a broker's certificate must name the host that is connected to."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the password is shown to the brokers."
+    )
+    kafka_sasl_username: str = Field("", description="The user that Kafka knows this process by.")
+    kafka_sasl_password: SecretStr = Field(SecretStr(""), description="That user's password.")
     partitions: int = Field(
         4, ge=1, le=1024, description="Partitions of every per-coin topic; never changed in place."
     )
@@ -104,8 +131,16 @@ class Settings(BaseSettings):
     markets_refresh_s: float = Field(
         3600.0, gt=0, description="How often the local stack fetches coins and markets again."
     )
+    warm_start_hours: float = Field(
+        24.0,
+        ge=0,
+        le=24,
+        description="How many hours of one-minute candles ingestion fetches at its start; 0 "
+        "fetches none, after an outage neither.",
+    )
 
     # The simulator
+    simulator_host: str = Field("127.0.0.1", description="Address the simulator binds to.")
     simulator_port: int = Field(
         0, ge=0, le=65535, description="Port of the simulator; 0 takes a free one and keeps it."
     )
@@ -138,6 +173,25 @@ class Settings(BaseSettings):
     api_keys: list[SecretStr] = Field(
         [], description="Keys of which REST and websocket need one; none lets everyone in."
     )
+    rate_limit_per_minute: int = Field(
+        1_200,
+        ge=0,
+        description="REST requests a minute of one key, without a key of one address; "
+        "0 is no limit.",
+    )
+    rate_limit_burst: int = Field(
+        200, ge=1, description="Requests that may come at once before that rate holds."
+    )
+    websocket_limit: int = Field(
+        100,
+        ge=0,
+        description="Websockets at a time of one key, without a key of one address; 0 is no limit.",
+    )
+    allowed_origins: list[str] = Field(
+        [],
+        description="Other sites whose pages may use REST and websocket, as "
+        "`https://desk.example`; the gateway's own page always may.",
+    )
 
     # Agents
     agent_host: str = Field("127.0.0.1", description="Address an agent's health server binds to.")
@@ -155,6 +209,56 @@ class Settings(BaseSettings):
     )
     fetch_min_bytes: int = Field(
         1_048_576, ge=1, description="A fetch returns early once this much has gathered."
+    )
+
+    # Correlation
+    correlation_tables: list[str] = Field(
+        [
+            "15m.10s.pearson",
+            "1h.60s.pearson",
+            "24h.5m.pearson",
+            "1h.60s.spearman",
+            "1h.60s.ewma",
+            "1h.1s.hayashi_yoshida",
+        ],
+        description="The correlation tables, as `window.sampling.method`.",
+    )
+    correlation_limit_s: float = Field(
+        5.0,
+        gt=0,
+        description="How far a source may stay behind the others before correlation goes on "
+        "without it.",
+    )
+    correlation_many_coins: int = Field(
+        50,
+        ge=2,
+        le=200,
+        description="How many coins, by market value, take part in tables other than pearson.",
+    )
+    reference_currencies: list[str] = Field(
+        ["USD", "USDT"],
+        min_length=1,
+        max_length=100,
+        description="Quote currencies of a coin's reference price; the first that has one counts.",
+    )
+
+    # The archive
+    archive_url: str = Field(
+        "",
+        description="Where the archive lies: a folder, or `s3://bucket/prefix?endpoint_override=…` "
+        "(keys as AWS's own tools take them); empty is `archive` in the data folder.",
+    )
+    archive_chunk_s: int = Field(
+        300,
+        ge=1,
+        le=3600,
+        description="Seconds of Kafka timestamps that one chunk of the archive spans; "
+        "divides an hour.",
+    )
+    archive_idle_s: float = Field(
+        60.0,
+        gt=0,
+        description="How long after its end a chunk is archived that no later record has ended.",
     )
 
     fault_point: str = Field(
@@ -186,6 +290,56 @@ class Settings(BaseSettings):
         "console", description="`json` for a cluster, `console` for people."
     )
 
+    @property
+    def kafka_uses_tls(self) -> bool:
+        """Whether what goes to Kafka and back is encrypted."""
+        return self.kafka_security_protocol in {"ssl", "sasl_ssl"}
+
+    @property
+    def kafka_uses_sasl(self) -> bool:
+        """Whether Kafka asks for a user and a password."""
+        return self.kafka_security_protocol in {"sasl_plaintext", "sasl_ssl"}
+
+    @model_validator(mode="after")
+    def _kafka_security_fits_together(self) -> Self:
+        """Refuse what would be ignored in silence, and what cannot be used half."""
+        tls = ("ca_file", "certificate_file", "key_file", "key_password")
+        self._expect(self.kafka_uses_tls, "ssl or sasl_ssl", [f"kafka_ssl_{each}" for each in tls])
+        sasl = ["kafka_sasl_username", "kafka_sasl_password"]
+        self._expect(self.kafka_uses_sasl, "sasl_plaintext or sasl_ssl", sasl)
+        lacking = [_variable(name) for name in sasl if not self._is_given(name)]
+        if self.kafka_uses_sasl and lacking:
+            raise ValueError(
+                f"expected {' and '.join(lacking)} to be set with "
+                f"{_variable('kafka_security_protocol')}={self.kafka_security_protocol}, was empty"
+            )
+        for name, needed in (
+            ("kafka_ssl_certificate_file", "kafka_ssl_key_file"),
+            ("kafka_ssl_key_file", "kafka_ssl_certificate_file"),
+            ("kafka_ssl_key_password", "kafka_ssl_key_file"),
+        ):
+            if self._is_given(name) and not self._is_given(needed):
+                raise ValueError(
+                    f"expected {_variable(needed)} to be set with {_variable(name)}, was empty"
+                )
+        return self
+
+    def _expect(self, is_used: bool, protocols: str, names: list[str]) -> None:
+        given = [_variable(name) for name in names if self._is_given(name)]
+        if given and not is_used:
+            raise ValueError(
+                f"expected {_variable('kafka_security_protocol')} to be {protocols} with "
+                f"{' and '.join(given)}, was {self.kafka_security_protocol}"
+            )
+
+    def _is_given(self, name: str) -> bool:
+        value = getattr(self, name)
+        return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _variable(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.upper()
+
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """Return the variables from which another process reads the same settings.
@@ -201,6 +355,6 @@ def environment_of(settings: Settings) -> dict[str, str]:
         elif isinstance(secret, list) and any(isinstance(each, SecretStr) for each in secret):
             values[name] = [each.get_secret_value() for each in secret]
     return {
-        ENVIRONMENT_PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
+        _variable(name): value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()
     }

@@ -35,3 +35,18 @@ def iso_microseconds(nanoseconds: int) -> str:
     seconds, fraction = divmod(nanoseconds // 1_000, 1_000_000)
     whole = iso_seconds(seconds)
     return f"{whole[:-1]}.{fraction:06d}Z" if fraction else whole
+
+
+def seconds_of(text: str) -> int:
+    """Return a whole second since the epoch from what `iso_seconds` gives.
+
+    Raises:
+        ValueError: the text is no whole second in UTC.
+
+    >>> seconds_of("2023-11-14T22:13:20Z")
+    1700000000
+    """
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None or time.utcoffset() or time.microsecond:
+        raise ValueError(f"expected a whole second in UTC, was {text!r}")
+    return int(time.timestamp())

@@ -12,7 +12,7 @@ import msgspec
 HOUR_MS = 3_600_000
 
 Partitioning = Literal["coin", "table", "every", "none"]
-Codec = Literal["quotes", "trades", "spreads", "correlations", "json", "step"]
+Codec = Literal["quotes", "trades", "spreads", "bars", "indicators", "correlations", "json", "step"]
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -22,6 +22,8 @@ class Topic(msgspec.Struct, frozen=True):
     have as many partitions as the setting says), or `none` (one).
     `retention_ms` is None for Kafka's default. `codec` tells how values are read: `quotes`,
     `trades`, `correlations` and `step` are msgpack with raw columns, the others JSON.
+    `read_anew_by` are the groups that read it from its beginning at every assignment: what they
+    have committed there says nothing about how far they are.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Topic(msgspec.Struct, frozen=True):
     codec: Codec
     holds: str
     retention_ms: int | None = None
+    read_anew_by: tuple[str, ...] = ()
 
 
 def exchange_topics(exchange: str) -> tuple[Topic, Topic]:
@@ -79,10 +82,14 @@ CANDLES = Topic(
     retention_ms=26 * HOUR_MS,
 )
 BARS = Topic(
-    "bars", "coin", "delete", "json", "one source, one interval end: columns over its markets"
+    "bars", "coin", "delete", "bars", "one source, one interval end: columns over its markets"
 )
 INDICATORS = Topic(
-    "indicators", "coin", "delete", "json", "one source, one interval end: columns over its markets"
+    "indicators",
+    "coin",
+    "delete",
+    "indicators",
+    "one source, one interval end: columns over its markets",
 )
 RETURNS = Topic(
     "returns",
@@ -106,10 +113,24 @@ BARS_CHANGELOG = Topic(
 CORRELATION_CHANGELOG = Topic(
     "correlation-panes-changelog", "table", "compact", "step", "the rows of a correlation table"
 )
+ARCHIVE_CHANGELOG = Topic(
+    "archive-panes-changelog",
+    "coin",
+    "compact",
+    "step",
+    "what was archived of one topic partition in one hour",
+)
 COINS = Topic(
     "coins", "coin", "compact", "json", "id, rank, market value, 24 h volume and change, flags"
 )
-MARKETS = Topic("markets", "coin", "compact", "json", "which market to follow, tick size, status")
+MARKETS = Topic(
+    "markets",
+    "coin",
+    "compact",
+    "json",
+    "which market to follow, tick size, status",
+    read_anew_by=("ingestion",),
+)
 FEEDS = Topic("feeds", "coin", "compact", "json", "a market's status and counters, for display")
 INGESTION_CHANGELOG = Topic(
     "ingestion-panes-changelog", "coin", "compact", "step", "feed counters by second"
@@ -145,6 +166,7 @@ def declared_topics(exchanges: list[str]) -> list[Topic]:
         SPREAD_CHANGELOG,
         BARS_CHANGELOG,
         CORRELATION_CHANGELOG,
+        ARCHIVE_CHANGELOG,
         DEAD_LETTERS,
     ]
 

@@ -35,3 +35,20 @@ def jars_dir() -> Path:
     folder = Path(os.environ.get("COINTIDE_JARS_DIR", _ROOT / ".jars"))
     assert (folder / "kafka").is_dir(), f"expected Kafka's jars in {folder}; run `make setup`"
     return folder
+
+
+LONG_CAPTURE_HOURS = float(os.environ.get("COINTIDE_TEST_HOURS", "3"))
+"""`make day` asks for 26."""
+
+
+@pytest.fixture(scope="session")
+def long_capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a capture of hours of six quiet markets on three exchanges, with holes.
+
+    `tests/captures/day.py` says what is in it. It takes half a second an hour to make.
+    """
+    from tests.captures import day
+
+    path = tmp_path_factory.mktemp("long") / "day.jsonl.zst"
+    day.write(path, LONG_CAPTURE_HOURS)
+    return path

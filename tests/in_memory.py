@@ -20,13 +20,15 @@ from agents.ingestion.captures.merge import merge_captures
 from agents.ingestion.exchanges.events import Kind
 from agents.ingestion.replay import Replay
 from agents.ingestion.source_state import Found, OutgoingBurst
-from agents.runtime.source import ClosedStep, Output, Source
+from agents.runtime.source import AgentDefinition, ClosedStep, Output, Source
 from agents.runtime.steps import Restored, Step, decode_step, restore
 from agents.runtime.tables import StepTable
-from agents.spread.app import SPREAD
+from agents.spread.app import SPREAD, spread_agent
+from agents.spread.tables import spread_tables
 from models.records.bursts import (
     EVERY_MARKET,
     QuoteBurst,
+    TickFlag,
     TradeBurst,
     Unseen,
     UnseenReason,
@@ -34,9 +36,11 @@ from models.records.bursts import (
     decode_trades,
     encode_burst,
 )
+from models.records.closes import decode_closes
 from models.records.spreads import decode_spreads
 from models.records.unpacked import spread_objects
 from models.settings import Settings
+from models.topics import SPREADS
 
 REAL_CAPTURES = (
     "crossbook_kraken_2026/kraken_btcusd_l2.cbcap",
@@ -56,6 +60,25 @@ MADE_CAPTURES = tuple(
     Path(__file__).parent / "captures" / f"{name}.jsonl.zst"
     for name in ("binance", "coinbase", "jump", "kraken")
 )
+
+
+def short_agent(forget_after: int = 24) -> AgentDefinition:
+    """Return the spread agent with windows so short that all come round within a story."""
+    return spread_agent(
+        spread_tables(
+            windows=(3, 5, 8),
+            horizons=(1, 4),
+            slots=14,
+            baseline_seconds=2,
+            baseline_panes=6,
+            baseline_slots=512,
+            fewest=2,
+            forget_after=forget_after,
+        )
+    )
+
+
+SHORT = short_agent()
 
 Place = tuple[str, int]
 Log = dict[Place, list[bytes]]
@@ -134,7 +157,8 @@ class SourceWorker:
         partition: int,
         changelog: Sequence[tuple[bytes, bytes]] = (),
         *,
-        slots: int = SPREAD.slots,
+        definition: AgentDefinition = SPREAD,
+        slots: int = 0,
         compacted: bool = True,
     ) -> None:
         """Start with what the changelog holds, compacted or as it was written.
@@ -146,7 +170,7 @@ class SourceWorker:
         self.published: list[Output] = []
         self.changelog = list(changelog)
         self.log = log
-        self._definition = msgspec.structs.replace(SPREAD, slots=slots)
+        self._definition = msgspec.structs.replace(definition, slots=slots or definition.slots)
         self.source = self._opened()
 
     def read(self, kind: str, count: int) -> int:
@@ -165,7 +189,7 @@ class SourceWorker:
         return self.close_and_die(limit, None, None)
 
     def close_and_die(self, limit: int, outputs: int | None, steps: int | None) -> list[ClosedStep]:
-        """Do the same, but die after so many outputs, or after all and so many steps.
+        """Do the same, but die after so many outputs, or after all and so many changelog records.
 
         None dies of nothing there. A worker that has died is started again at once.
         """
@@ -173,7 +197,8 @@ class SourceWorker:
         made = [output for step in closed for output in step.outputs]
         self.published += made[:outputs]
         if outputs is None:
-            self.changelog += [(s.changelog_key, s.changelog_value) for s in closed[:steps]]
+            written = [(each.key, each.value) for step in closed for each in step.changelog]
+            self.changelog += written[:steps]
         if outputs is not None or steps is not None:
             self.kill()
         return closed
@@ -190,24 +215,29 @@ class SourceWorker:
         return self.values()
 
     def values(self) -> list[bytes]:
-        """Return every value that was published, repeats included."""
-        return [output.value for output in self.published]
+        """Return every value of `spreads` that was published, repeats included."""
+        return [output.value for output in self.published if output.topic == SPREADS.name]
 
-    def series(self) -> dict[bytes, bytes]:
-        """Return the published values by key.
+    def series(self, topic: str = SPREADS.name) -> dict[bytes, bytes]:
+        """Return the published values of a topic by key, as they were published first.
 
         Raises:
             AssertionError: a repeat was not the same bytes.
         """
-        series: dict[bytes, bytes] = {}
+        return {key: value for (name, key), value in self.records().items() if name == topic}
+
+    def records(self) -> dict[tuple[str, bytes], bytes]:
+        """Return every published value by topic and key, as `series` does."""
+        series: dict[tuple[str, bytes], bytes] = {}
         for output in self.published:
-            assert series.setdefault(output.key, output.value) == output.value, output.key
+            kept = series.setdefault((output.topic, output.key), output.value)
+            assert kept == output.value, (output.topic, output.key)
         return series
 
     def restored(self) -> Restored | None:
         """Return what the changelog gives to go on from."""
         mirror = last_writes if self.compacted else furthest_writes
-        return restore(mirror(self.changelog).values(), SPREAD.window)
+        return restore(mirror(self.changelog).values(), self._definition.needs)
 
     def _opened(self) -> Source:
         beginnings = {f"{self.exchange}_{kind}": 0 for kind in KINDS}
@@ -233,6 +263,18 @@ def publish(log: Mapping[Place, Sequence[bytes]], exchange: str, partition: int)
     return SourceWorker(log, exchange, partition).finish()
 
 
+def records_of(
+    log: Mapping[Place, Sequence[bytes]],
+    exchange: str,
+    partition: int,
+    definition: AgentDefinition = SPREAD,
+) -> dict[tuple[str, bytes], bytes]:
+    """Return all that a source that nothing disturbs publishes, by topic and key."""
+    worker = SourceWorker(log, exchange, partition, definition=definition)
+    worker.finish()
+    return worker.records()
+
+
 def publish_all(log: Mapping[Place, Sequence[bytes]]) -> dict[Place, list[bytes]]:
     """Return the values of every source of a log."""
     return {source: publish(log, *source) for source in sources_in(log)}
@@ -241,6 +283,13 @@ def publish_all(log: Mapping[Place, Sequence[bytes]]) -> dict[Place, list[bytes]
 def rows_in(values: Iterable[bytes]) -> list[dict[str, Any]]:
     """Return published values as rows, one a market and second."""
     return [row for value in values for row in spread_objects(decode_spreads(value))]
+
+
+def close_in(value: bytes) -> tuple[tuple[str, int, str], dict[str, tuple[float | None, int]]]:
+    """Return a record of closes as (exchange, partition, as_of), and mid and n by market."""
+    record = decode_closes(value)
+    close = dict(zip(record.markets, zip(record.mid, record.n, strict=True), strict=True))
+    return (record.exchange, record.partition, record.as_of), close
 
 
 SECOND = 1_000_000_000
@@ -254,6 +303,8 @@ class QuoteTick(msgspec.Struct, frozen=True):
     time: int
     bid: float
     ask: float
+    bid_size: float = 1.0
+    ask_size: float = 1.0
 
 
 class TradeTick(msgspec.Struct, frozen=True):
@@ -261,6 +312,9 @@ class TradeTick(msgspec.Struct, frozen=True):
 
     market: str
     time: int
+    price: float = 1.0
+    side: int = 1
+    late: bool = False
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -286,7 +340,6 @@ def quote_burst(
     """Return the value of a quote burst."""
     markets = list(dict.fromkeys(tick.market for tick in ticks))
     times = np.array([tick.time for tick in ticks], "<i8").tobytes()
-    ones = np.ones(len(ticks), "<f8").tobytes()
     return encode_burst(
         QuoteBurst(
             version=1,
@@ -302,9 +355,9 @@ def quote_burst(
             flags=bytes(len(ticks)),
             unseen=list(unseen),
             bid=np.array([tick.bid for tick in ticks], "<f8").tobytes(),
-            bid_size=ones,
+            bid_size=np.array([tick.bid_size for tick in ticks], "<f8").tobytes(),
             ask=np.array([tick.ask for tick in ticks], "<f8").tobytes(),
-            ask_size=ones,
+            ask_size=np.array([tick.ask_size for tick in ticks], "<f8").tobytes(),
         )
     )
 
@@ -321,7 +374,6 @@ def trade_burst(
     """Return the value of a trade burst."""
     markets = list(dict.fromkeys(tick.market for tick in ticks))
     times = np.array([tick.time for tick in ticks], "<i8").tobytes()
-    ones = np.ones(len(ticks), "<f8").tobytes()
     return encode_burst(
         TradeBurst(
             version=1,
@@ -334,11 +386,11 @@ def trade_burst(
             time=times,
             receive_time=times,
             own_time=times,
-            flags=bytes(len(ticks)),
+            flags=bytes(TickFlag.LATE if tick.late else 0 for tick in ticks),
             unseen=list(unseen),
-            price=ones,
-            size=ones,
-            side=np.ones(len(ticks), "i1").tobytes(),
+            price=np.array([tick.price for tick in ticks], "<f8").tobytes(),
+            size=np.ones(len(ticks), "<f8").tobytes(),
+            side=np.array([tick.side for tick in ticks], "i1").tobytes(),
             trade_id=np.arange(len(ticks), dtype="<i8").tobytes(),
         )
     )
@@ -375,6 +427,8 @@ _QUOTES = (
     (math.nan, 100.3),
     (100.1, math.nan),
 )
+_SIZES = (1.0, 0.25, 7.5)
+_PRICES = (100.1, 100.2, 99.9, 100.45)
 REASONS: tuple[UnseenReason, ...] = ("gap", "stale", "down")
 _AHEAD = (0, 0, 1, QUARTER - 1, QUARTER, QUARTER + 1, SECOND, 5 * QUARTER)
 _LENGTHS = (1, QUARTER, SECOND, 5 * QUARTER, 3 * SECOND, 40 * SECOND)
@@ -398,10 +452,15 @@ def stories(draw: st.DrawFn, jumps: bool = True) -> Story:
         what = draw(st.sampled_from(("quote", "quote", "quote", "trade", "unseen", "nothing")))
         match what:
             case "quote":
-                item = QuoteTick(market, time, *draw(st.sampled_from(_QUOTES)))
+                bid, ask = draw(st.sampled_from(_QUOTES))
+                sizes = (nan if nan != nan else draw(st.sampled_from(_SIZES)) for nan in (bid, ask))
+                item = QuoteTick(market, time, bid, ask, *sizes)
                 story.append(Moment(clock, "quotes", item))
             case "trade":
-                story.append(Moment(clock, "trades", TradeTick(market, time)))
+                price, side = draw(st.sampled_from(_PRICES)), draw(st.sampled_from((1, -1)))
+                late = draw(st.sampled_from((False, False, False, True)))
+                trade = TradeTick(market, time, price, side, late)
+                story.append(Moment(clock, "trades", trade))
             case "unseen":
                 who = draw(st.sampled_from((market, market, EVERY_MARKET)))
                 reason = draw(st.sampled_from(REASONS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Protocol, cast
 
 import mode.loop
 import structlog
+from aiokafka.errors import IllegalStateError
 from mode.utils.logging import Severity
 
 mode.loop.use("uvloop")
@@ -25,6 +27,7 @@ from agents.runtime.consumer import (  # noqa: E402
     RecordBatch,
     RecordBatchSchema,
 )
+from agents.runtime.credentials import broker_credentials  # noqa: E402
 from agents.runtime.faults import FaultPoints  # noqa: E402
 from agents.runtime.health import add_pages  # noqa: E402
 from agents.runtime.metrics import WorkerMetrics  # noqa: E402
@@ -79,6 +82,16 @@ class FaustLog:
             return {}
         offsets = await self._app.consumer.earliest_offsets(*wanted)
         return {partition: offsets[tp] for tp, partition in wanted.items()}
+
+    def end_offset(self, topic: str, partition: int) -> int | None:
+        """Return the end of what Kafka holds, None where that is not known yet."""
+        return cast("int | None", self._app.consumer.highwater(self._tp(topic, partition)))
+
+    async def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Read on at an offset; of a partition no longer assigned nothing is read."""
+        with contextlib.suppress(IllegalStateError):
+            # In the thread of the consumer, unlike Faust's `seek`.
+            await self._app.consumer.seek_wait({self._tp(topic, partition): offset})
 
     def _tp(self, topic: str, partition: int) -> TP:
         return TP(topic_name(topic, self._namespace), partition)
@@ -157,6 +170,7 @@ def build_app(settings: Settings, definition: AgentDefinition, brokers: str) -> 
             table.remember,
             metrics,
             FaultPoints(settings.fault_point),
+            settings.partitions,
         )
 
     topics = [each.topic(exchange) for exchange in settings.exchanges for each in definition.inputs]
@@ -207,6 +221,7 @@ def _faust_settings(settings: Settings, name: str, brokers: str) -> dict[str, An
     instance = settings.instance or None
     return {
         "broker": [f"kafka://{broker}" for broker in brokers.split(",")],
+        "broker_credentials": broker_credentials(settings),
         "datadir": str(data_folder),
         "store": "memory://",
         "topic_allow_declare": False,

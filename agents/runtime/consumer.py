@@ -9,7 +9,7 @@ record, as Faust expects.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 import msgspec
@@ -63,6 +63,18 @@ class _BatchConsumerThread(AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = fetch.wait_ms
         consumer._fetch_min_bytes = fetch.min_bytes
         return cast("AIOKafkaConsumer[Any, Any]", consumer)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        return cast(Mapping[TP, int], await self.call_thread(self._seek_to_committed))
+
+    async def _seek_to_committed(self) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+        committed = await consumer.seek_to_committed()
+        for tp, offset in committed.items():
+            # aiokafka does not go back to the very first record: it takes 0 for none.
+            if offset == 0:
+                consumer.seek(tp, 0)
+        return cast(Mapping[TP, int], committed)
 
 
 class BatchConsumer(Consumer):

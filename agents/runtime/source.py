@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
@@ -11,15 +11,22 @@ from numpy.typing import NDArray
 
 from agents.runtime.panes import Pane, PaneColumns, PaneRing
 from agents.runtime.source_log import SECOND, Decoder, Position, SourceLog
-from agents.runtime.steps import STEP_VERSION, Restored, Step, encode_step, step_key
+from agents.runtime.steps import STEP_VERSION, Needs, Restored, Step, encode_step, step_key
+
+if TYPE_CHECKING:
+    from agents.runtime.tables import TumblingTable
 
 
 class Output(msgspec.Struct, frozen=True):
-    """A record to publish; `topic` without its namespace."""
+    """A record to publish; `topic` without its namespace.
+
+    It goes to the partition of its source, or a copy to every one.
+    """
 
     topic: str
     key: bytes
     value: bytes
+    every_partition: bool = False
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -34,38 +41,73 @@ class Input(msgspec.Struct, frozen=True):
         return f"{exchange}_{self.kind}"
 
 
+class Rings(msgspec.Struct, frozen=True):
+    """The panes of one source: those of a second, and the longer ones if there are any."""
+
+    panes: PaneRing
+    longer: PaneRing
+
+
+class ClosedSecond(msgspec.Struct, frozen=True):
+    """What an agent makes of a second.
+
+    `kept` is what it needs of this second for some time, in its own encoding; `longer` the longer
+    pane that ends with it, None where none does.
+    """
+
+    pane: Pane
+    outputs: list[Output]
+    kept: bytes = b""
+    longer: Pane | None = None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What was kept of a closed second; its market `i` is now `codes[i]`."""
+
+    index: int
+    value: bytes
+    codes: list[int]
+
+
 class Figures(Protocol):
     """What an agent makes of a source's seconds. `markets` are the names behind market codes."""
 
     markets: list[str]
 
     def close(
-        self, index: int, logs: Mapping[str, SourceLog], ring: PaneRing, publish: bool
-    ) -> tuple[Pane, list[Output]]:
+        self, index: int, logs: Mapping[str, SourceLog], rings: Rings, publish: bool
+    ) -> ClosedSecond:
         """Close second number `index`: return its pane, and its outputs if they are wanted.
 
-        The pane is in `ring` already when the outputs are made.
+        The pane is in the ring of seconds already when this returns.
         """
         ...
 
-    def idle(self, index: int, logs: Mapping[str, SourceLog], ring: PaneRing) -> bool:
-        """Return whether seconds from `index` on would publish nothing.
+    def idle(self, index: int, logs: Mapping[str, SourceLog]) -> bool:
+        """Return whether closing seconds from `index` on would publish and keep nothing.
 
-        As long as no tick comes and no unseen interval begins or ends.
+        As long as no tick comes and no unseen interval begins or ends, and but for the last
+        `overlap` of them.
         """
         ...
 
     def carried(self) -> bytes:
-        """Return what the next second needs besides the panes."""
+        """Return what the next second needs besides the panes and what was kept."""
         ...
 
-    def restore(self, carried: bytes, next_index: int, ring: PaneRing) -> None:
-        """Take back what `carried` gave; `ring` holds the panes before `next_index`."""
+    def restore(self, carried: bytes, next_index: int, rings: Rings, kept: Sequence[Kept]) -> None:
+        """Take back what `carried` gave; all else is of seconds before `next_index`."""
         ...
 
 
 class AgentDefinition(msgspec.Struct, frozen=True):
-    """What tells one agent from another. `window` is its longest window in panes."""
+    """What tells one agent from another.
+
+    `window` is how many panes a published second reaches back, through whatever: its longest
+    window, and what was kept. `overlap` is how many the state at a boundary itself depends on,
+    a whole longer pane at least. `longer` are its longer panes, if any, of which a published
+    second reaches `longer_window` back.
+    """
 
     name: str
     inputs: tuple[Input, ...]
@@ -73,15 +115,34 @@ class AgentDefinition(msgspec.Struct, frozen=True):
     window: int
     slots: int
     figures: Callable[[str, int], Figures]
+    overlap: int = 0
+    longer: TumblingTable | None = None
+    longer_window: int = 0
+
+    @property
+    def needs(self) -> Needs:
+        """Return what a source needs of its changelog."""
+        seconds = 0 if self.longer is None else self.longer.seconds
+        return Needs(self.window, self.overlap, seconds, self.longer_window)
+
+
+class ChangelogRecord(msgspec.Struct, frozen=True):
+    """A record of the changelog, and what it holds."""
+
+    key: bytes
+    value: bytes
+    step: Step
 
 
 class ClosedStep(msgspec.Struct, frozen=True):
-    """A closed second on its way out: first its outputs, then its changelog record."""
+    """A closed second on its way out: first its outputs, then its changelog records in order.
+
+    The last one is the step; a longer pane that it finishes comes before it.
+    """
 
     step: Step
     outputs: list[Output]
-    changelog_key: bytes
-    changelog_value: bytes
+    changelog: list[ChangelogRecord]
 
 
 class Source:
@@ -99,7 +160,11 @@ class Source:
         self.exchange = exchange
         self.partition = partition
         self._definition = definition
-        self._ring = PaneRing(definition.columns, definition.slots)
+        longer = PaneColumns() if definition.longer is None else definition.longer.columns
+        self._rings = Rings(
+            PaneRing(definition.columns, definition.window + definition.overlap),
+            PaneRing(longer, definition.longer_window + 1),
+        )
         self._figures = definition.figures(exchange, partition)
         self._next: int | None = None
         self._since = 0
@@ -150,10 +215,11 @@ class Source:
         if self._next is None:
             self._next = self._since = self._earliest(target)
         while self._next < target and len(closed) < limit:
-            if self._figures.idle(self._next, self.logs, self._ring):
-                earliest = self._earliest(target)
-                if earliest > self._next:
-                    closed.append(self._skip_to(earliest))
+            if self._figures.idle(self._next, self.logs):
+                # The state there depends on so many panes, which are not all neutral.
+                onward = self._earliest(target) - self._definition.overlap
+                if onward > self._next:
+                    closed.append(self._skip_to(onward))
                     continue
             closed.append(self._close_one(self._next))
         return closed
@@ -170,21 +236,40 @@ class Source:
         return min([target, *(time // SECOND for time in times if time is not None)])
 
     def _close_one(self, index: int) -> ClosedStep:
-        pane, outputs = self._figures.close(
-            index, self.logs, self._ring, publish=index > self._published
-        )
+        second = self._figures.close(index, self.logs, self._rings, publish=index > self._published)
         self._next = index + 1
-        return self._closed(index, pane, outputs)
+        changelog: list[ChangelogRecord] = []
+        table = self._definition.longer
+        if table is not None and second.longer is not None:
+            number = index // table.seconds
+            self._rings.longer.put(number, second.longer)
+            changelog.append(
+                self._record(
+                    Step(
+                        STEP_VERSION,
+                        self.exchange,
+                        number,
+                        0,
+                        list(self._figures.markets),
+                        {},
+                        _packed(second.longer, table.columns),
+                        b"",
+                        seconds=table.seconds,
+                    ),
+                    table.slots,
+                    table.name,
+                )
+            )
+        return self._closed(index, second, changelog)
 
     def _skip_to(self, index: int) -> ClosedStep:
         """Pass over seconds in which nothing was seen and nothing is published."""
         self._next = self._since = index
-        width = len(self._figures.markets)
-        neutral = self._definition.columns.neutral()
-        pane = {name: np.full(width, value) for name, value in neutral.items()}
-        return self._closed(index - 1, pane, [])
+        return self._closed(index - 1, ClosedSecond({}, []), [])
 
-    def _closed(self, index: int, pane: Pane, outputs: list[Output]) -> ClosedStep:
+    def _closed(
+        self, index: int, second: ClosedSecond, changelog: list[ChangelogRecord]
+    ) -> ClosedStep:
         boundary = (index + 1) * SECOND
         step = Step(
             STEP_VERSION,
@@ -193,33 +278,46 @@ class Source:
             self._since,
             list(self._figures.markets),
             {topic: log.position(boundary) for topic, log in self.logs.items()},
-            {name: np.asarray(column, "<f8").tobytes() for name, column in pane.items()},
+            _packed(second.pane, self._definition.columns),
             self._figures.carried(),
+            second.kept,
         )
-        key = step_key(self.exchange, index, self._definition.slots)
-        return ClosedStep(step, outputs, key, encode_step(step))
+        changelog.append(self._record(step, self._definition.slots))
+        return ClosedStep(step, second.outputs, changelog)
+
+    def _record(self, step: Step, slots: int, ring: str = "") -> ChangelogRecord:
+        key = step_key(self.exchange, step.index, slots, ring)
+        return ChangelogRecord(key, encode_step(step), step)
 
     def _restore(self, restored: Restored) -> None:
         step = restored.step
         for name in step.markets:
             self._market_code(name)
-        for kept in restored.panes:
-            # A worker numbers markets as it meets them, so another one's step may order them
-            # otherwise.
-            codes = [self._market_code(name) for name in kept.markets]
-            self._ring.put(kept.index, self._pane_of(kept, codes))
         self._next = step.index + 1
         self._since = step.since
         self._published = restored.published
-        self._figures.restore(step.carried, self._next, self._ring)
+        kept = [
+            Kept(pane.index, pane.kept, self._put(pane, self._rings.panes))
+            for pane in restored.panes
+        ]
+        for pane in restored.longer:
+            self._put(pane, self._rings.longer)
+        self._figures.restore(step.carried, self._next, self._rings, kept)
 
-    def _pane_of(self, step: Step, codes: list[int]) -> Pane:
+    def _put(self, kept: Step, ring: PaneRing) -> list[int]:
+        """Put a pane back into its ring; return what its markets are numbered now.
+
+        A worker numbers markets as it meets them, so another one's step may order them otherwise.
+        """
+        codes = [self._market_code(name) for name in kept.markets]
         pane: dict[str, NDArray[np.float64]] = {}
-        for name, neutral in self._definition.columns.neutral().items():
+        for name, neutral in ring.columns.neutral().items():
             column = np.full(max(codes, default=-1) + 1, neutral)
-            column[codes] = np.frombuffer(step.pane[name], "<f8")
+            if name in kept.pane:
+                column[codes] = np.frombuffer(kept.pane[name], "<f8")
             pane[name] = column
-        return pane
+        ring.put(kept.index, pane)
+        return codes
 
     def _market_code(self, name: str) -> int:
         code = self._codes.get(name)
@@ -227,3 +325,15 @@ class Source:
             code = self._codes[name] = len(self._figures.markets)
             self._figures.markets.append(name)
         return code
+
+
+def _packed(pane: Pane, columns: PaneColumns) -> dict[str, bytes]:
+    """Return the columns of a pane as they stand in a step; neutral ones are left out."""
+    packed: dict[str, bytes] = {}
+    for name, neutral in columns.neutral().items():
+        if name in pane:
+            column = pane[name]
+            held = ~np.isnan(column) if neutral != neutral else column != neutral
+            if held.any():
+                packed[name] = np.asarray(column, "<f8").tobytes()
+    return packed

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import InvariantError
+from agents.runtime.ordered_taker import OrderedTaker
 from models.records.bursts import EVERY_MARKET, QuoteBurst, TradeBurst, Unseen
 
 SECOND = 1_000_000_000
@@ -26,7 +26,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
 
 
-class SourceLog:
+class SourceLog(OrderedTaker):
     """The part of one topic of one source that no closed second holds yet.
 
     Bursts come in by `take` in offset order; `ticks_before` hands out ticks in event-time order,
@@ -51,7 +51,7 @@ class SourceLog:
         self._decode = decode
         self._columns = {"time": "<i8", **columns}
         self._market_code = market_code
-        self.next_offset = position.offset
+        super().__init__(position.offset)
         self.epoch = position.epoch
         self.clock: int | None = None
         self.ignored = 0
@@ -64,19 +64,9 @@ class SourceLog:
         self._unseen: list[tuple[int, Unseen]] = []
         self._clock_marks: deque[tuple[int, int]] = deque()
         self._epoch_marks: list[tuple[int, int]] = [(-1, position.epoch)]
+        self._lost_since: int | None = None
 
-    def take(self, offset: int, value: bytes | None) -> None:
-        """Take the record at `offset`; an offset below the next one was taken before.
-
-        Raises:
-            RecordError: the record cannot be decoded; it counts as taken.
-            InvariantError: records between the expected one and this one are missing.
-        """
-        if offset < self.next_offset:
-            return
-        if offset > self.next_offset:
-            raise InvariantError(f"expected offset {self.next_offset}, was {offset}")
-        self.next_offset = offset + 1
+    def _take(self, offset: int, value: bytes | None) -> None:
         burst = self._decode(value)
         if burst.epoch < self.epoch:
             self.ignored += 1
@@ -88,14 +78,22 @@ class SourceLog:
             if self.clock is None or burst.clock // SECOND > self.clock // SECOND:
                 self._clock_marks.append((burst.clock // SECOND, offset))
             self.clock = burst.clock
+        if self._lost_since is not None:
+            known = min([burst.clock, *memoryview(burst.time).cast("q")])
+            row = Unseen(EVERY_MARKET, self._lost_since, max(self._lost_since, known), "gap")
+            self._unseen.append((offset, row))
+            self._lost_since = None
         for row in burst.unseen:
             self._unseen.append((offset, row))
         if burst.time:
             self._taken.append((offset, burst))
 
     def records_lost(self, since: int) -> None:
-        """Say that records before the next one are gone: a gap from `since` to the next quote."""
-        self._unseen.append((self.next_offset, Unseen(EVERY_MARKET, since, since, "gap")))
+        """Say that records before the next one are gone: a gap from `since` to what that one tells.
+
+        Of quotes it lasts, as every gap, until a market's next one.
+        """
+        self._lost_since = since
 
     def earliest_time(self, since: int = 0) -> int | None:
         """Return when, from `since` on, a tick comes or an unseen interval begins or ends.

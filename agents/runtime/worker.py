@@ -6,58 +6,20 @@ before positions are committed. What a worker sends twice is the same bytes.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
-import structlog
-
-from agents.runtime.consumer import RecordBatch
+from agents.runtime.base_worker import BaseWorker, Log, Owned, TopicPartition
 from agents.runtime.faults import FaultPoints
 from agents.runtime.metrics import WorkerMetrics
-from agents.runtime.source import AgentDefinition, ClosedStep, Source
+from agents.runtime.source import AgentDefinition, ClosedStep, Output, Source
 from agents.runtime.steps import Step, restore
-from models.errors import RecordError
-from models.records.dead_letters import Origin, dead_letter
-from models.topics import DEAD_LETTERS
 
-TopicPartition = tuple[str, int]
-"""A topic without its namespace, and a partition."""
+__all__ = ["Log", "TopicPartition", "Worker"]
 
-_SECONDS_A_ROUND = 256
-_PENDING_LIMIT = 64 * 1024 * 1024
+_SECONDS_A_ROUND = 64
 
 
-class Log(Protocol):
-    """What a worker needs of Kafka; topics are named without their namespace."""
-
-    async def send(
-        self, topic: str, partition: int, key: bytes | None, value: bytes
-    ) -> Awaitable[object]:
-        """Hand a record to the producer; what is returned is done when it is acknowledged."""
-        ...
-
-    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Commit positions."""
-        ...
-
-    async def beginnings(
-        self, partitions: Iterable[TopicPartition]
-    ) -> Mapping[TopicPartition, int]:
-        """Return the first offset that each topic partition still holds."""
-        ...
-
-
-class _Owned(msgspec.Struct):
-    """What this worker owns since the last assignment."""
-
-    sources: dict[tuple[str, int], Source]
-    by_topic: dict[TopicPartition, Source]
-    touched: set[tuple[str, int]]
-
-
-class Worker:
+class Worker(BaseWorker[Source]):
     """Everything that one process of an agent does, apart from Faust."""
 
     def __init__(
@@ -69,125 +31,41 @@ class Worker:
         remember: Callable[[int, bytes, Step], None],
         metrics: WorkerMetrics,
         faults: FaultPoints,
+        partitions: int,
     ) -> None:
-        """Own nothing yet. `remember` keeps acknowledged steps for the next recovery."""
+        """Own nothing yet. `remember` keeps acknowledged steps for the next recovery.
+
+        `partitions` is the number of partitions of every topic of which each gets a copy.
+        """
+        super().__init__(definition.name, log, metrics, faults)
         self._definition = definition
         self._exchanges = tuple(exchanges)
         self._changelog = changelog
-        self._log = log
         self._remember = remember
-        self._metrics = metrics
-        self._faults = faults
-        self._logger = structlog.get_logger(agent=definition.name)
-        self._owned = _Owned({}, {}, set())
-        self._assignment = 0
-        self._uncommitted: dict[TopicPartition, int] = {}
-        self._letters: list[tuple[Origin, bytes | None, bytes | None, RecordError]] = []
-        self._pending_bytes = 0
-        self._work = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._writing = asyncio.Lock()
+        self._partitions = partitions
 
-    async def open(
-        self, partitions: Iterable[int], mirror: Mapping[int, Mapping[bytes, Step]]
-    ) -> None:
-        """Own these partitions: rebuild their sources from the changelog, commit their positions.
+    def _topics(self) -> list[str]:
+        return [
+            each.topic(exchange) for exchange in self._exchanges for each in self._definition.inputs
+        ]
 
-        Faust seeks to what is committed right after this.
-        """
-        self._assignment += 1
-        assignment = self._assignment
-        wanted = sorted(partitions)
-        beginnings = await self._log.beginnings(
-            (source_input.topic(exchange), partition)
-            for partition in wanted
-            for exchange in self._exchanges
-            for source_input in self._definition.inputs
-        )
-        owned = _Owned({}, {}, set())
-        for partition in wanted:
+    def _opened(
+        self,
+        partitions: list[int],
+        mirror: Mapping[int, Mapping[bytes, Step]],
+        beginnings: Mapping[TopicPartition, int],
+    ) -> Owned[Source]:
+        owned: Owned[Source] = Owned({}, {}, {}, set())
+        for partition in partitions:
             for exchange in self._exchanges:
-                source = self._open_source(
-                    exchange, partition, mirror.get(partition, {}), beginnings
-                )
-                owned.sources[exchange, partition] = source
-                for topic in source.logs:
-                    owned.by_topic[topic, partition] = source
-        positions = {
-            (topic, source.partition): offset
-            for source in owned.sources.values()
-            for topic, offset in source.positions().items()
-        }
-        if positions:
-            await self._log.commit(positions)
-        if assignment != self._assignment:
-            return
-        self._forget()
-        self._owned = owned
-        self._metrics.partitions.set(len(wanted))
-        self._logger.info("assigned", partitions=wanted)
-
-    async def revoked(self) -> None:
-        """Do as at the end: whatever is given back is rebuilt from the changelog."""
-        await self.close()
-
-    async def close(self, limit_seconds: float = 4.0) -> None:
-        """Take no more records, finish the step in flight, commit, forget what was in memory."""
-        self._owned = _Owned({}, {}, set())
-        try:
-            async with asyncio.timeout(limit_seconds):
-                async with self._writing:
-                    await self.commit()
-        except TimeoutError:
-            self._logger.warning("step_not_finished", limit_seconds=limit_seconds)
-        self._assignment += 1
-        self._forget()
-
-    def take(self, topic: str, batch: RecordBatch) -> None:
-        """Take the records of one fetch; nothing is awaited between a record and its effect."""
-        source = self._owned.by_topic.get((topic, batch.partition))
-        if source is None:
-            return
-        log = source.logs[topic]
-        for record in batch.records:
-            try:
-                log.take(record.offset, record.value)
-            except RecordError as error:
-                origin = Origin(batch.topic, batch.partition, record.offset)
-                self._letters.append((origin, record.key, record.value, error))
-                self._metrics.dead_letter(error.reason)
-                self._logger.warning("dead_letter", reason=error.reason, detail=error.detail)
-            if record.value is not None:
-                self._pending_bytes += len(record.value)
-        self._metrics.records.inc(len(batch.records))
-        self._owned.touched.add((source.exchange, source.partition))
-        self._work.set()
-        if self._pending_bytes > _PENDING_LIMIT:
-            self._room.clear()
-
-    async def room(self) -> None:
-        """Wait until the work that is not yet written is bounded again."""
-        await self._room.wait()
-
-    async def run(self, should_stop: Callable[[], bool]) -> None:
-        """Close seconds as they become closable, until told to stop."""
-        while not should_stop():
-            try:
-                async with asyncio.timeout(0.25):
-                    await self._work.wait()
-            except TimeoutError:
-                continue
-            self._work.clear()
-            async with self._writing:
-                if await self._round():
-                    self._work.set()
-
-    async def commit(self) -> None:
-        """Commit the positions of the steps that are acknowledged."""
-        positions, self._uncommitted = self._uncommitted, {}
-        if positions:
-            await self._log.commit(positions)
+                steps = mirror.get(partition, {})
+                source = self._open_source(exchange, partition, steps, beginnings)
+                place = exchange, partition
+                owned.sources[place] = source
+                for topic, log in source.logs.items():
+                    owned.takers[topic, partition] = log
+                    owned.readers[topic, partition] = [place]
+        return owned
 
     async def _round(self) -> bool:
         """Close what can be closed, up to a bound; return whether more is left."""
@@ -202,32 +80,32 @@ class Worker:
                 more = True
             else:
                 owned.touched.discard(key)
-        self._pending_bytes = 0
-        self._room.set()
+        self._has_room()
         await self._send_letters()
         if not closed:
             return more
-        await _acknowledged(
-            [
-                await self._log.send(output.topic, source.partition, output.key, output.value)
+        await self._send(
+            (
+                (output.topic, partition, output.key, output.value)
                 for source, step in closed
                 for output in step.outputs
-            ]
+                for partition in self._partitions_of(output, source)
+            ),
+            "outputs_acknowledged",
         )
-        self._faults.reached("outputs_acknowledged")
         if assignment != self._assignment:
             return False
-        await _acknowledged(
-            [
-                await self._log.send(
-                    self._changelog, source.partition, step.changelog_key, step.changelog_value
-                )
+        await self._send(
+            (
+                (self._changelog, source.partition, record.key, record.value)
                 for source, step in closed
-            ]
+                for record in step.changelog
+            ),
+            "changelog_acknowledged",
         )
-        self._faults.reached("changelog_acknowledged")
         for source, step in closed:
-            self._remember(source.partition, step.changelog_key, step.step)
+            for record in step.changelog:
+                self._remember(source.partition, record.key, record.step)
             if assignment == self._assignment:
                 for topic, position in step.step.positions.items():
                     self._uncommitted[topic, source.partition] = position.offset
@@ -235,19 +113,8 @@ class Worker:
         self._metrics.outputs.inc(sum(len(step.outputs) for _, step in closed))
         return more
 
-    async def _send_letters(self) -> None:
-        letters, self._letters = self._letters, []
-        await _acknowledged(
-            [
-                await self._log.send(
-                    DEAD_LETTERS.name,
-                    0,
-                    None,
-                    dead_letter(error.reason, error.detail, origin, key, value),
-                )
-                for origin, key, value, error in letters
-            ]
-        )
+    def _partitions_of(self, output: Output, source: Source) -> Iterable[int]:
+        return range(self._partitions) if output.every_partition else (source.partition,)
 
     def _open_source(
         self,
@@ -261,23 +128,9 @@ class Worker:
             exchange,
             partition,
             self._definition,
-            restore(mine, self._definition.window),
+            restore(mine, self._definition.needs),
             {
                 topic: beginnings[topic, partition]
                 for topic in (each.topic(exchange) for each in self._definition.inputs)
             },
         )
-
-    def _forget(self) -> None:
-        self._owned = _Owned({}, {}, set())
-        self._uncommitted = {}
-        self._letters = []
-        self._pending_bytes = 0
-        self._room.set()
-        self._work.clear()
-        self._metrics.partitions.set(0)
-
-
-async def _acknowledged(deliveries: list[Awaitable[object]]) -> None:
-    if deliveries:
-        await asyncio.gather(*deliveries)

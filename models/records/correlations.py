@@ -27,7 +27,7 @@ class Returns(msgspec.Struct, frozen=True):
 
     `price` is the reference price at `as_of` in `quote_currency`, the median over `venues` markets;
     `log_return` is over the table's sampling interval. All of them are null where a coin was not
-    seen. `source` is `rest` for rows made from candles.
+    seen. `source` is `live`: rows made from candles enter the matrices alone.
     """
 
     version: int = msgspec.field(name="v")

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from models.markets import coin_of
+from models.records.bars import Bars, Indicators, decode_bars, decode_indicators
 from models.records.bursts import (
     QuoteBurst,
     TickFlag,
@@ -23,6 +24,9 @@ from models.topics import Codec
 
 Unpacked = dict[str, Any]
 
+_OF_THE_RECORD = ("version", "exchange", "partition", "as_of", "markets", "windows")
+_SPREAD_COLUMNS = [name for name in Spreads.__struct_fields__ if name not in _OF_THE_RECORD]
+
 
 def unpack(codec: Codec, value: bytes) -> Iterator[Unpacked]:
     """Yield the objects of a Kafka value.
@@ -36,24 +40,50 @@ def unpack(codec: Codec, value: bytes) -> Iterator[Unpacked]:
 
 def spread_objects(spreads: Spreads) -> Iterator[Unpacked]:
     """Yield one spread a market, as the public interface shows it."""
+    columns = {name: getattr(spreads, name) for name in _SPREAD_COLUMNS}
+    windows = {label: msgspec.structs.asdict(window) for label, window in spreads.windows.items()}
     for i, market in enumerate(spreads.markets):
-        yield {
+        shown: Unpacked = {
             "market": market,
             "exchange": spreads.exchange,
             "coin": coin_of(market),
             "quote_currency": market.rpartition("-")[2],
             "as_of": spreads.as_of,
-            "bid": spreads.bid[i],
-            "ask": spreads.ask[i],
-            "mid": spreads.mid[i],
-            "spread": spreads.spread[i],
-            "spread_bps": spreads.spread_bps[i],
-            "windows": {
-                label: {name: column[i] for name, column in msgspec.structs.asdict(window).items()}
-                for label, window in spreads.windows.items()
-            },
-            "stale": spreads.stale[i],
-            "reasons": spreads.reasons[i],
+        }
+        shown |= {name: column[i] for name, column in columns.items()}
+        shown["windows"] = {
+            label: {name: column[i] for name, column in window.items()}
+            for label, window in windows.items()
+        }
+        yield shown
+
+
+def bar_objects(bars: Bars) -> Iterator[Unpacked]:
+    """Yield one bar a market; the times of its trades are ISO-8601 with nanoseconds."""
+    for row in _market_objects(bars):
+        for name in ("first_trade", "last_trade"):
+            row[name] = None if row[name] is None else iso_nanoseconds(row[name])
+        yield row
+
+
+def indicator_objects(record: Indicators) -> Iterator[Unpacked]:
+    """Yield one object of indicators a market."""
+    return _market_objects(record)
+
+
+def _market_objects(record: Bars | Indicators) -> Iterator[Unpacked]:
+    fields = msgspec.structs.asdict(record)
+    columns = {name: field for name, field in fields.items() if isinstance(field, list)}
+    times: Unpacked = {name: fields[name] for name in ("start", "as_of") if name in fields}
+    for i, market in enumerate(record.markets):
+        yield {
+            "market": market,
+            "exchange": record.exchange,
+            "coin": coin_of(market),
+            "quote_currency": market.rpartition("-")[2],
+            "interval": record.interval,
+            **times,
+            **{name: column[i] for name, column in columns.items() if name != "markets"},
         }
 
 
@@ -151,16 +181,21 @@ def _json(value: bytes) -> Iterator[Unpacked]:
     yield msgspec.json.decode(value, type=dict[str, Any])
 
 
+_RAW = ("pane", "carried", "kept")
+
+
 def _step(value: bytes) -> Iterator[Unpacked]:
     """Yield a state record without its columns, which are no text."""
     step = msgspec.msgpack.decode(value, type=dict[str, Any])
-    yield {name: part for name, part in step.items() if name not in ("pane", "carried")}
+    yield {name: part for name, part in step.items() if name not in _RAW}
 
 
 _UNPACK: dict[Codec, Callable[[bytes], Iterator[Unpacked]]] = {
     "quotes": _quotes,
     "trades": _trades,
     "spreads": lambda value: spread_objects(decode_spreads(value)),
+    "bars": lambda value: bar_objects(decode_bars(value)),
+    "indicators": lambda value: indicator_objects(decode_indicators(value)),
     "correlations": _correlations,
     "json": _json,
     "step": _step,

@@ -6,7 +6,7 @@ after its end, until the market's next quote; a `stale` one does not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -77,7 +77,7 @@ def unseen_time(
         intervals.append((since, end))
         if dead_at_end is None or since >= dead_at_end[0]:
             dead_at_end = (since, reason)
-    starts, ends = _union(intervals)
+    starts, ends = union_of(intervals)
     dead_reason = None if dead_at_end is None else dead_at_end[1]
     newest: Unseen | None = None
     for row in rows:
@@ -91,7 +91,12 @@ def unseen_time(
     )
 
 
-def _union(intervals: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+def union_of(intervals: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Return starts and ends of the disjoint, rising intervals that cover the same; none empty.
+
+    >>> union_of([(5, 7), (1, 3), (3, 4), (2, 2)])
+    ([1, 5], [4, 7])
+    """
     starts: list[int] = []
     ends: list[int] = []
     for start, end in sorted(intervals):

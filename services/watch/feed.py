@@ -10,7 +10,9 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from models.errors import TransportError
+from models.kafka_clients import client_configuration
 from models.records.spreads import Spreads, decode_spreads
+from models.settings import Settings
 from models.topics import SPREADS, topic_name
 
 _LIMIT_S = 30.0
@@ -23,11 +25,11 @@ class SpreadsFeed:
     `undecodable` counts the records that are no spreads.
     """
 
-    def __init__(self, brokers: str, namespace: str) -> None:
-        self._topic = topic_name(SPREADS.name, namespace)
+    def __init__(self, brokers: str, settings: Settings) -> None:
+        self._topic = topic_name(SPREADS.name, settings.namespace)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": brokers,
+                **client_configuration(settings, brokers),
                 # librdkafka wants a name; with `assign` and no commits there is no such group.
                 "group.id": f"watch-{os.getpid()}-{time.monotonic_ns()}",
                 "enable.auto.commit": False,

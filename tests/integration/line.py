@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -33,6 +33,7 @@ from confluent_kafka import (
 from agents.ingestion.captures.merge import merge_captures
 from agents.ingestion.replay import Replay
 from agents.ingestion.source_state import OutgoingBurst
+from models.kafka_clients import client_configuration
 from models.records.spreads import decode_spreads
 from models.records.unpacked import spread_objects
 from models.settings import Settings, environment_of
@@ -94,14 +95,21 @@ def cointide(
     )
 
 
-class SpreadWorker:
-    """One worker of the spread agent, as a process of its own."""
+class AgentWorker:
+    """One worker of an agent (spread unless said otherwise), as a process of its own."""
 
     def __init__(
-        self, settings: Settings, name: str, port: int, instance: str, fault_point: str
+        self,
+        settings: Settings,
+        name: str,
+        port: int,
+        instance: str,
+        fault_point: str,
+        agent: str = "spread",
     ) -> None:
         """Start it; its log is `logs/NAME.log` in the data folder."""
         self.name = name
+        self.agent = agent
         self.port = port
         self.log = settings.data_dir / "logs" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +124,7 @@ class SpreadWorker:
         )
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command("agent", "spread"),
+                command("agent", agent),
                 cwd=ROOT,
                 env=environment(own),
                 stdin=subprocess.DEVNULL,
@@ -165,12 +173,15 @@ class SpreadWorker:
 
     def partitions(self) -> int:
         """Return how many partitions it owns, 0 where it does not say."""
-        owned = self.metric('cointide_partitions{agent="spread"}')
+        owned = self.metric(f'cointide_partitions{{agent="{self.agent}"}}')
         return int(owned) if owned == owned else 0
 
     def seconds(self) -> float:
         """Return how many seconds it has closed, published and written down."""
-        return self.metric('cointide_closed_seconds_total{agent="spread"}')
+        return self.metric(f'cointide_closed_seconds_total{{agent="{self.agent}"}}')
+
+
+SpreadWorker = AgentWorker
 
 
 @dataclass(frozen=True)
@@ -186,23 +197,29 @@ class Record:
 class Line:
     """One namespace: its workers, its offsets, what it has published."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Create the topics of the settings' namespace."""
+    def __init__(
+        self, settings: Settings, agent: str = "spread", inputs: Sequence[str] = ()
+    ) -> None:
+        """Create the topics of the settings' namespace.
+
+        Workers are those of `agent`, which reads `inputs`, by default the exchanges' topics.
+        """
         self.settings = settings
-        self.workers: list[SpreadWorker] = []
+        self.agent = agent
+        self.workers: list[AgentWorker] = []
         self._ports: dict[str, int] = {}
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka_brokers,
-                "group.id": topic_name("spread", settings.namespace),
+                **client_configuration(settings, settings.kafka_brokers),
+                "group.id": topic_name(agent, settings.namespace),
                 "enable.auto.commit": False,
             }
         )
         create_topics(settings.kafka_brokers, settings)
         self._inputs = [
-            TopicPartition(topic_name(topic.name, settings.namespace), partition)
-            for exchange in settings.exchanges
-            for topic in exchange_topics(exchange)
+            TopicPartition(topic_name(topic, settings.namespace), partition)
+            for topic in inputs
+            or [each.name for name in settings.exchanges for each in exchange_topics(name)]
             for partition in range(settings.partitions)
         ]
         # A new partition has a leader in the metadata a moment before that one answers for it.
@@ -230,18 +247,18 @@ class Line:
                 worker.kill()
         self._consumer.close()
 
-    def start_worker(self, instance: str = "", fault_point: str = "") -> SpreadWorker:
+    def start_worker(self, instance: str = "", fault_point: str = "") -> AgentWorker:
         """Start a worker, dynamic in its group unless it has an `instance`; do not wait for it.
 
         An instance keeps its port, as under `cointide up`.
         """
-        name = f"spread-{len(self.workers)}"
+        name = f"{self.agent}-{len(self.workers)}"
         port = self._ports.setdefault(instance or name, choose_port(name, 0, None, ()))
-        worker = SpreadWorker(self.settings, name, port, instance, fault_point)
+        worker = AgentWorker(self.settings, name, port, instance, fault_point, self.agent)
         self.workers.append(worker)
         return worker
 
-    def wait_until_ready(self, *workers: SpreadWorker) -> None:
+    def wait_until_ready(self, *workers: AgentWorker) -> None:
         """Wait until these workers are ready."""
         for worker in workers:
             self.until(worker.is_ready, f"{worker.name} to be ready", alive=workers)
@@ -251,7 +268,7 @@ class Line:
         condition: Callable[[], bool],
         what: str,
         limit_s: float = LIMIT_S,
-        alive: Iterable[SpreadWorker] = (),
+        alive: Iterable[AgentWorker] = (),
     ) -> None:
         """Wait for a condition; fail at the limit, or when one of `alive` has ended."""
 
@@ -339,7 +356,7 @@ def read_topic(settings: Settings, topic: str) -> list[Record]:
     name = topic_name(topic, settings.namespace)
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.kafka_brokers,
+            **client_configuration(settings, settings.kafka_brokers),
             "group.id": f"reader-{os.getpid()}",
             "enable.auto.commit": False,
         }
@@ -372,21 +389,44 @@ def read_topic(settings: Settings, topic: str) -> list[Record]:
     return sorted(records, key=lambda record: (record.partition, record.offset))
 
 
+class OutgoingRecord(Protocol):
+    """A record on its way into a topic, which is named without its namespace."""
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def key(self) -> bytes: ...
+
+    @property
+    def value(self) -> bytes: ...
+
+
 class Feed:
     """The bursts of captures on their way into a namespace, at the pace of the test.
 
     They are what `cointide replay` sends, made by the same `Replay` into a fresh namespace.
     """
 
-    def __init__(self, settings: Settings, captures: Sequence[Path]) -> None:
-        """Make all bursts; send none."""
+    def __init__(
+        self,
+        settings: Settings,
+        captures: Sequence[Path] = (),
+        records: Sequence[OutgoingRecord] | None = None,
+    ) -> None:
+        """Make all bursts, or take the records that are given; send none."""
         self.sent = 0
         self._settings = settings
-        self._bursts = bursts_of(settings, captures)
+        self._bursts: Sequence[OutgoingRecord] = (
+            bursts_of(settings, captures) if records is None else records
+        )
         self._failures: list[KafkaError] = []
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka_brokers,
+                **client_configuration(settings, settings.kafka_brokers),
                 "enable.idempotence": True,
                 "linger.ms": 1,
                 # Until acknowledged, however long the broker is away.

@@ -1,4 +1,11 @@
-"""Published rows against the oracle's: every difference as one line of text."""
+"""Published rows and closes against the oracle's: every difference as one line of text.
+
+Every field of the oracle's rows is asked for, so what the other side lacks is a difference; what
+it has beyond them (names of a market's parts) is not looked at. Floats agree to 1e-9 of the
+greater one; those without a unit of money or coins (bps, shares, seconds, z) also when they are
+1e-9 apart, since there values near 0 are differences of greater ones. Everything else must be
+equal, and of the same type: counts, nulls, `stale`, reasons.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +15,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tests.oracle.rows import Close, Closes
 
 TOLERANCE = 1e-9
-WINDOW_FIELDS = ("mean", "mean_bps", "tick_mean", "min", "max", "n", "coverage")
-FIELDS = (
-    *("bid", "ask", "mid", "spread", "spread_bps", "stale"),
-    *(f"windows.15s.{name}" for name in WINDOW_FIELDS),
+OF_MONEY_OR_COINS = frozenset(
+    (
+        *("bid", "ask", "bid_size", "ask_size", "mid", "spread", "mean", "tick_mean"),
+        *("min", "max", "depth", "trade_low", "trade_high"),
+    )
 )
+_NO_FIELDS = frozenset(("market", "as_of", "reasons"))
 
 Row = dict[str, Any]
 Key = tuple[str, int]
@@ -50,10 +61,20 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return str(row["market"]), int(whole.timestamp()) * 1_000_000_000 + whole.microsecond * 1000
 
 
+def paths_in(row: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """Yield the path of every field of a row, such as `windows.15s.mean`."""
+    for name, value in row.items():
+        path = f"{before}{name}"
+        if isinstance(value, dict) and path != "reasons":
+            yield from paths_in(value, f"{path}.")
+        elif path not in _NO_FIELDS:
+            yield path
+
+
 def _value(row: Mapping[str, Any], path: str) -> Any:
     value: Any = row
     for name in path.split("."):
-        if name not in value:
+        if not isinstance(value, dict) or name not in value:
             return _MISSING
         value = value[name]
     return value
@@ -63,20 +84,22 @@ def _as_text(value: Any) -> str:
     return "missing" if value is _MISSING else repr(value)
 
 
-def close(published: float, expected: float) -> bool:
-    """Return whether two floats agree to 1e-9, relative or absolute."""
-    return math.isclose(published, expected, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+def close(path: str, published: float, expected: float) -> bool:
+    """Return whether two floats of the field `path` agree."""
+    has_unit = path.rpartition(".")[2] in OF_MONEY_OR_COINS
+    nearest = 0.0 if has_unit else TOLERANCE
+    return math.isclose(published, expected, rel_tol=TOLERANCE, abs_tol=nearest)
 
 
 def _compare(key: Key, published: Row, expected: Row, summary: Summary) -> None:
     where = f"{key[0]} {expected['as_of']}"
-    for path in FIELDS:
+    for path in paths_in(expected):
         mine, theirs = _value(published, path), _value(expected, path)
-        numbers = isinstance(mine, float | int) and isinstance(theirs, float)
-        if numbers and not isinstance(mine, bool):
+        is_number = isinstance(mine, float | int) and not isinstance(mine, bool)
+        if is_number and isinstance(theirs, float):
             apart = abs(mine - theirs) / max(1.0, abs(theirs))
             summary.largest[path] = max(apart, summary.largest.get(path, 0.0))
-            if close(mine, theirs):
+            if close(path, mine, theirs):
                 continue
         elif type(mine) is type(theirs) and mine == theirs:
             continue
@@ -118,3 +141,39 @@ def compare(published_rows: Iterable[Row], oracle_rows: Iterable[Row]) -> Summar
 def differences(published_rows: Iterable[Row], oracle_rows: Iterable[Row]) -> list[str]:
     """Return one line for every value, reason or row that is not the oracle's."""
     return compare(published_rows, oracle_rows).differences
+
+
+def compare_closes(
+    published: Iterable[tuple[tuple[str, int, str], Close]], oracle: Closes
+) -> list[str]:
+    """Return one line for every record of closes that is not the oracle's.
+
+    A record is told as ((exchange, partition, as_of), by market (mid, n)). One that is there
+    twice must be the same.
+    """
+    found: list[str] = []
+    seen: dict[tuple[str, int, str], Close] = {}
+    for key, close_of_second in published:
+        if seen.setdefault(key, close_of_second) != close_of_second:
+            found.append(f"closes {key}: published twice, differently")
+    for key in sorted(seen.keys() | oracle.keys()):
+        if key not in seen:
+            found.append(f"closes {key}: record missing")
+            continue
+        if key not in oracle:
+            found.append(f"closes {key}: record not expected")
+            continue
+        mine, theirs = seen[key], oracle[key]
+        for market in sorted(mine.keys() | theirs.keys()):
+            ours, other = mine.get(market, _MISSING), theirs.get(market, _MISSING)
+            if ours is _MISSING or other is _MISSING or not _same_close(ours, other):
+                text = f"closes {key} {market}: published {_as_text(ours)}"
+                found.append(f"{text}, oracle {_as_text(other)}")
+    return found
+
+
+def _same_close(mine: Any, theirs: Any) -> bool:
+    (mid, n), (other_mid, other_n) = mine, theirs
+    if mid is None or other_mid is None:
+        return mid is other_mid and n == other_n
+    return n == other_n and close("mid", mid, other_mid)

@@ -1,45 +1,59 @@
-"""Effective spreads: what a taker paid against the mid strictly before the trade."""
+"""What takers paid: trades against the mids before and after them (section 7)."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from tests.oracle.markets import market_of
 from tests.oracle.wire import SECOND
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tests.oracle.markets import Market, Times
+
+HORIZONS = (5, 60)
+"""Seconds after a trade at which its later mids are taken."""
+
+
+def _mids(market: Market, moments: Times) -> NDArray[np.float64]:
+    """Return the mid in force at each moment, NaN where that time is not good."""
+    good, place = market.good_at(moments)
+    mids = market.quotes["mid"].to_numpy(np.float64)
+    return np.where(good, mids[np.maximum(place, 0)], np.nan)
+
+
+def trades_with_mids(market: Market) -> pd.DataFrame:
+    """Return the trades that are not late with what follows from their mids, in bps of `mid`.
+
+    `mid` is the one strictly before the trade, `effective_bps` 2·10⁴ D (p − m)/m, and for every
+    horizon `realised_…s_bps` 2·10⁴ D (p − later)/m and `impact_…s_bps` 2·10⁴ D (later − m)/m.
+    NaN where a mid is not defined.
+    """
+    trades = market.trades
+    times = trades["time"].to_numpy(np.int64)
+    price, twice = trades["price"].to_numpy(np.float64), 2e4 * trades["side"].to_numpy(np.float64)
+    mid = _mids(market, times - 1)
+    columns = {"mid": mid, "effective_bps": twice * (price - mid) / mid}
+    for seconds in HORIZONS:
+        later = _mids(market, times + seconds * SECOND)
+        columns[f"realised_{seconds}s_bps"] = twice * (price - later) / mid
+        columns[f"impact_{seconds}s_bps"] = twice * (later - mid) / mid
+    return trades.assign(**columns)
 
 
 def effective_spreads(
     quotes: pd.DataFrame, trades: pd.DataFrame, unseen: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Return every trade that is not late, with its mid and 10⁴ · 2D(p − m)/m as `effective_bps`.
-
-    m is the mid of the last quote whose time is strictly before the trade's. It is NaN without
-    one, where that quote is crossed or one-sided, and, with `unseen`, where the moment before the
-    trade lies in an unseen interval of the quotes.
-    """
-    parts = []
-    for market, own in trades[~trades["late"].astype(bool)].groupby("market"):
-        mine = quotes[quotes["market"] == market].sort_values("time", kind="stable")
-        mid = ((mine["bid"] + mine["ask"]) / 2).where(~mine["crossed"].astype(bool)).to_numpy()
-        moments = own["time"].to_numpy(np.int64)
-        place = np.searchsorted(mine["time"].to_numpy(np.int64), moments, side="left") - 1
-        before = np.full(len(own), np.nan)
-        before[place >= 0] = mid[place[place >= 0]]
-        if unseen is not None:
-            hidden = unseen[(unseen["market"] == market) & (unseen["kind"] == "quotes")]
-            ends = zip(hidden["start"].tolist(), hidden["end"].tolist(), strict=True)
-            for start, end in ends:
-                before[(start < moments) & (moments <= end)] = np.nan
-        paid = 2 * own["side"].to_numpy() * (own["price"].to_numpy() - before)
-        parts.append(own.assign(mid=before, effective_bps=1e4 * paid / before))
-    if not parts:
-        return trades.head(0).assign(mid=[], effective_bps=[])
-    return pd.concat(parts).sort_index()
-
-
-def by_second(effective: pd.DataFrame) -> pd.DataFrame:
-    """Return count and plain mean of `effective_bps` by market and second `[t − 1 s, t)`."""
-    as_of = (effective["time"] // SECOND + 1) * SECOND
-    known = effective.assign(as_of=as_of).dropna(subset=["effective_bps"])
-    grouped = known.groupby(["market", "as_of"])["effective_bps"]
-    return grouped.agg(["count", "mean"]).reset_index()
+    """Return `trades_with_mids` of every market that has both; `unseen` may be left out."""
+    if unseen is None:
+        unseen = pd.DataFrame({name: [] for name in ("market", "kind", "start", "end", "reason")})
+    parts = [
+        trades_with_mids(market_of(str(name), quotes[quotes["market"] == name], unseen, own))
+        for name, own in trades.groupby("market")
+        if (quotes["market"] == name).any()
+    ]
+    return pd.concat(parts) if parts else trades.head(0).assign(mid=[], effective_bps=[])

@@ -1,213 +1,262 @@
-"""Quotes and unseen intervals to the published rows: sections 5 and 6, by brute force.
+"""One market's figures at every second it has a row in: sections 6 and 7, as columns.
 
-Every market is cut into pieces on which nothing changes; every window looks at all of them.
+Everything is first summed second by second, with every piece of constant state cut at whole
+seconds; a window is the plain sum, least or greatest of its seconds, each window by itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tests.oracle.ticks import ticks_of
+from tests.oracle.baseline import FEWEST, FLAT, HALF_HOUR, baseline_at, panes_of
+from tests.oracle.effective import HORIZONS, trades_with_mids
+from tests.oracle.markets import covered
 from tests.oracle.wire import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from tests.oracle.markets import Market, Mask, Texts, Times
 
-    from tests.oracle.clocks import Source
-    from tests.oracle.ticks import Ticks
+WINDOWS = {"15s": 15, "1m": 60, "5m": 300}
+WINDOW = 15
+# As far before the first quote a window may reach: trades may have come before it.
+_BEFORE = max(*WINDOWS.values(), WINDOW + max(HORIZONS))
+_BY_TIME = ("spread", "spread_bps", "imbalance", "depth")
 
-WINDOW = 15 * SECOND
-FAR = 2**63 - 1
-QUOTE_FIELDS = ("bid", "ask", "mid", "spread", "spread_bps")
-Times = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-Row = dict[str, Any]
+Column = NDArray[Any]
 
 
 @dataclass
-class Market:
-    """One market: its quotes in event-time order and its pieces of constant state.
+class Figures:
+    """Columns over the seconds in which a market has a row.
 
-    `pieces` has the columns start, end, quote (place of the quote in force, −1 before the first)
-    and good. `unseen` holds the intervals that are not empty, in the order of the log.
+    `seconds` are the rows' `as_of` in seconds. `reasons` has, by path of a value that may be
+    null, a text a row: the reason where it is null, else ''. `n_of_second` are the good quotes
+    whose time lies in the second that ends at `as_of` (of closes).
     """
 
-    name: str
-    quotes: pd.DataFrame
-    unseen: pd.DataFrame
-    pieces: pd.DataFrame
-    dead: list[tuple[int, int, str]]
+    market: str
+    seconds: Times
+    n_of_second: Column
+    values: dict[str, Column] = field(default_factory=dict)
+    reasons: dict[str, Texts] = field(default_factory=dict)
+
+    def put(self, path: str, values: Column, *nulls: tuple[Mask, str | Texts]) -> Texts:
+        """Take in a column; where masks hold, it is null for the reason of the first that does."""
+        reasons = np.full(len(values), "", dtype=object)
+        for where, reason in reversed(nulls):
+            reasons = np.where(where, reason, reasons)
+        null = np.any([where for where, _ in nulls], axis=0) if nulls else reasons != ""
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+        assert ((reasons != "") == null).all(), f"{self.market} {path}: null without a reason"
+        assert not (missing & ~null).any(), f"{self.market} {path}: nothing, but not null"
+        self.values[path] = values
+        if nulls:
+            self.reasons[path] = reasons
+        return reasons
 
 
-def _covered(times: Times, starts: list[int], ends: list[int]) -> Mask:
-    """Return which of `times` lie in one of the intervals."""
-    covered = np.zeros(len(times), dtype=bool)
-    for start, end in zip(starts, ends, strict=True):
-        covered |= (start <= times) & (times < end)
-    return covered
+class _Seconds:
+    """Sums by second of one market from `start` (a second) on; `at` are the rows' places in them.
+
+    The second of a row is the first one that is not in its windows.
+    """
+
+    def __init__(self, market: Market, end: int) -> None:
+        self.market = market
+        self.start = market.first // SECOND - _BEFORE
+        self.count = end - self.start
+        whole = (self.start + np.arange(self.count + 1, dtype=np.int64)) * SECOND
+        inside = (market.edges > whole[0]) & (market.edges < whole[-1])
+        cuts = np.unique(np.concatenate([whole, market.edges[inside]]))
+        starts, lengths = cuts[:-1], np.diff(cuts)
+        good, place = market.good_at(starts)
+        used, weight = place[good], lengths[good]
+        second = self._second(starts[good])
+        quotes = market.quotes
+        self.time = self._sum(second, weight).astype(np.int64)
+        self.integrals = {}
+        for name in _BY_TIME:
+            values = quotes[name].to_numpy(np.float64)[used]
+            self.integrals[name] = self._sum(second, np.nan_to_num(values) * weight)
+            if name == "imbalance":
+                self.sized = self._sum(second, np.where(np.isnan(values), 0, weight))
+        spread = quotes["spread"].to_numpy(np.float64)
+        counted = quotes["good"].to_numpy(bool) & ~quotes["hidden"].to_numpy(bool)
+        counted &= market.times < whole[-1]
+        second_of_quote = self._second(market.times[counted])
+        self.n = self._sum(second_of_quote).astype(np.int64)
+        self.tick_sum = self._sum(second_of_quote, spread[counted])
+        both = np.concatenate([second, second_of_quote])
+        values = np.concatenate([spread[used], spread[counted]])
+        self.least, self.greatest = self._extremes(both, values)
+        self._take_trades(whole)
+
+    def _take_trades(self, whole: Times) -> None:
+        market = self.market
+        trades = trades_with_mids(market)
+        times = trades["time"].to_numpy(np.int64)
+        trades = trades[(times >= whole[0]) & (times < whole[-1])]
+        second = self._second(trades["time"].to_numpy(np.int64))
+        self.trades = self._sum(second).astype(np.int64)
+        prices = trades["price"].to_numpy(np.float64)
+        self.low, self.high = self._extremes(second, prices)
+        self.paid = {}
+        for name in (column for column in trades.columns if column.endswith("_bps")):
+            values = trades[name].to_numpy(np.float64)
+            known = ~np.isnan(values)
+            sums = self._sum(second[known], values[known])
+            self.paid[name] = sums, self._sum(second[known]).astype(np.int64)
+        ends = [edge for start, end, _ in market.trades_unseen for edge in (start, end)]
+        inner = [edge for edge in (*ends, market.first) if whole[0] < edge < whole[-1]]
+        cuts = np.unique(np.concatenate([whole, np.array(inner, np.int64)]))
+        starts = cuts[:-1]
+        seen = ~covered(starts, market.trades_unseen) & (starts >= market.first)
+        self.trades_seen = self._sum(self._second(starts[seen]), np.diff(cuts)[seen])
+
+    def _second(self, times: Times) -> Times:
+        return times // SECOND - self.start
+
+    def _sum(self, second: Times, weights: Column | None = None) -> Column:
+        return np.bincount(second, weights, minlength=self.count)
+
+    def _extremes(self, second: Times, values: Column) -> tuple[Column, Column]:
+        least, greatest = np.full(self.count, np.inf), np.full(self.count, -np.inf)
+        np.minimum.at(least, second, values)
+        np.maximum.at(greatest, second, values)
+        return least, greatest
 
 
-def _dead(times: Times, unseen: pd.DataFrame) -> list[tuple[int, int, str]]:
-    """Return the stretches from the end of a gap or down to the next quote, which see nothing."""
-    stretches = []
-    for end, reason in zip(unseen["end"].tolist(), unseen["reason"].tolist(), strict=True):
-        if reason != "stale" and end < FAR:
-            later = times[times >= end]
-            stretches.append((end, int(later.min()) if len(later) else FAR, reason))
-    return stretches
+def _over(values: Column, at: Times, length: int, back: int = 0) -> Column:
+    """Return the `length` seconds before each place, `back` seconds earlier; shape (n, length)."""
+    return sliding_window_view(values, length)[at - length - back]
 
 
-def market_of(name: str, quotes: pd.DataFrame, unseen: pd.DataFrame) -> Market:
-    """Return the market `name` made of its quotes and unseen intervals in log order."""
-    quotes = quotes.sort_values("time", kind="stable").reset_index(drop=True)
-    unseen = unseen[unseen["start"] < unseen["end"]].reset_index(drop=True)
-    times = quotes["time"].to_numpy(np.int64)
-    starts_unseen, ends_unseen = unseen["start"].tolist(), unseen["end"].tolist()
-    dead = _dead(times, unseen)
-    starts_dead, ends_dead = [start for start, _, _ in dead], [end for _, end, _ in dead]
-    spread = quotes["ask"] - quotes["bid"]
-    mid = (quotes["ask"] + quotes["bid"]) / 2
-    quotes = quotes.assign(
-        spread=spread,
-        mid=mid,
-        spread_bps=1e4 * spread / mid,
-        good=~(quotes["crossed"] | quotes["one_sided"]).to_numpy(bool),
-        hidden=_covered(times, starts_unseen, ends_unseen),
-    )
-    edges = [*starts_unseen, *ends_unseen, *starts_dead, *ends_dead, FAR]
-    cuts = np.unique(np.concatenate([times, np.array(edges, np.int64)]))
-    starts, ends = cuts[:-1], cuts[1:]
-    in_force = np.searchsorted(times, starts, side="right") - 1
-    seen = ~_covered(starts, starts_unseen, ends_unseen)
-    seen &= ~_covered(starts, starts_dead, ends_dead)
-    good_quote = quotes["good"].to_numpy(bool)[np.maximum(in_force, 0)]
-    good = seen & (in_force >= 0) & good_quote
-    pieces = pd.DataFrame({"start": starts, "end": ends, "quote": in_force, "good": good})
-    return Market(name, quotes, unseen, pieces, dead)
+def figures_of(market: Market, final_clock: int) -> Figures:
+    """Return the figures of a market up to `final_clock` (nanoseconds; a whole second)."""
+    end = max(final_clock // SECOND, market.first // SECOND)
+    by_second = _Seconds(market, end)
+    places = np.arange(_BEFORE + 1, by_second.count + 1)
+    good_time = _over(by_second.time, places, WINDOW).sum(axis=1)
+    earlier = np.concatenate([[0], good_time[:-1]])
+    first_place = market.first // SECOND + 1 - by_second.start
+    at = places[(good_time > 0) | (earlier > 0) | (places == first_place)]
+    figures = Figures(market.name, by_second.start + at, by_second.n[at - 1])
+    why = _put_quotes(figures, market)
+    for label, length in WINDOWS.items():
+        _put_window(figures, by_second, at, f"windows.{label}", length, why)
+    _put_trading(figures, by_second, at)
+    _put_baseline(figures, by_second, at, why)
+    return figures
 
 
-def _seconds(market: Market, final_clock: int) -> list[int]:
-    """Return every whole second that may have a row, in order."""
-    first = int(market.quotes["time"].iloc[0])
-    seconds = {(first // SECOND + 1) * SECOND}
-    good = market.pieces[market.pieces["good"]]
-    for start, end in zip(good["start"].tolist(), good["end"].tolist(), strict=True):
-        first_second = (start // SECOND + 1) * SECOND
-        last_moment = min(end, final_clock) + WINDOW + SECOND
-        seconds.update(range(first_second, last_moment + SECOND, SECOND))
-    return sorted(second for second in seconds if second <= final_clock)
+def _put_quotes(figures: Figures, market: Market) -> Texts:
+    """Take in what is in force just before every row; return why the spread is null, or ''."""
+    just_before = figures.seconds * SECOND - 1
+    reason = market.why_unseen(just_before)
+    quote = market.quotes.iloc[np.searchsorted(market.times, just_before, side="right") - 1]
+    unseen = reason != ""
+    one_sided, crossed = (quote[name].to_numpy(bool) for name in ("one_sided", "crossed"))
+    sides: list[tuple[Mask, str | Texts]] = [(unseen, reason), (one_sided, "thin")]
+    for name in ("bid", "ask", "bid_size", "ask_size"):
+        figures.put(name, quote[name].to_numpy(np.float64), *sides)
+    middle = [*sides, (crossed, "crossed")]
+    for name in ("mid", "spread", "spread_bps"):
+        why = figures.put(name, quote[name].to_numpy(np.float64), *middle)
+    imbalance = quote["imbalance"].to_numpy(np.float64)
+    figures.put("imbalance", imbalance, *middle, (np.isnan(imbalance), "thin"))
+    figures.put("stale", unseen)
+    return why
 
 
-def _good_time(market: Market, t: int) -> Times:
-    """Return the nanoseconds of `[t − 15 s, t)` in every good piece."""
-    pieces = market.pieces
-    start = np.maximum(pieces["start"].to_numpy(np.int64), t - WINDOW)
-    end = np.minimum(pieces["end"].to_numpy(np.int64), t)
-    return np.where(pieces["good"].to_numpy(bool), np.maximum(end - start, 0), 0)
-
-
-def _unseen_reason(market: Market, moment: int) -> str | None:
-    """Return why `moment` is unseen, or None where it is seen."""
-    unseen = market.unseen
-    around = unseen[(unseen["start"] <= moment) & (moment < unseen["end"])]
-    if len(around):
-        newest = around[around["start"] == around["start"].max()]
-        return str(newest["reason"].iloc[-1])
-    ended = [stretch for stretch in market.dead if stretch[0] <= moment < stretch[1]]
-    return max(reversed(ended), key=lambda stretch: stretch[0])[2] if ended else None
-
-
-def _null_reasons(market: Market, t: int) -> dict[str, str]:
-    """Return the reasons of the quote fields that are null at `t`."""
-    unseen = _unseen_reason(market, t - 1)
-    if unseen is not None:
-        return dict.fromkeys(QUOTE_FIELDS, unseen)
-    quote = market.quotes[market.quotes["time"] < t].iloc[-1]
-    if quote["one_sided"]:
-        return dict.fromkeys(QUOTE_FIELDS, "thin")
-    return dict.fromkeys(QUOTE_FIELDS[2:], "crossed") if quote["crossed"] else {}
-
-
-def row_at(market: Market, t: int) -> Row | None:
-    """Return the row of `market` at `t`, or None where it has none."""
-    quotes = market.quotes
-    times = quotes["time"].to_numpy(np.int64)
-    good_time = _good_time(market, t)
-    covered = int(good_time.sum())
-    is_first = t - SECOND <= times[0] < t
-    if not (covered or is_first or _good_time(market, t - SECOND).sum()):
-        return None
-    reasons = _null_reasons(market, t)
-    in_force = quotes[quotes["time"] < t].iloc[-1]
-    row: Row = {"market": market.name, "as_of": iso(t)}
-    row |= {key: None if key in reasons else float(in_force[key]) for key in QUOTE_FIELDS}
-
-    inside = (t - WINDOW <= times) & (times < t)
-    counted = quotes["spread"][inside & (quotes["good"] & ~quotes["hidden"]).to_numpy(bool)]
-    used = market.pieces["quote"].to_numpy()[good_time > 0]
-    extremes = counted.tolist() + quotes["spread"].iloc[used].tolist()
-    weights = good_time[good_time > 0] / WINDOW
-
-    def mean(column: str) -> float | None:
-        values = quotes[column].to_numpy(float)[used]
-        return float((values * weights).sum() / weights.sum()) if covered else None
-
-    row["windows"] = {
-        "15s": {
-            "mean": mean("spread"),
-            "mean_bps": mean("spread_bps"),
-            "tick_mean": float(counted.mean()) if len(counted) else None,
-            "min": min(extremes, default=None),
-            "max": max(extremes, default=None),
-            "n": len(counted),
-            "coverage": covered / WINDOW,
-        }
+def _put_window(
+    figures: Figures, by_second: _Seconds, at: Times, path: str, length: int, why: Texts
+) -> None:
+    """Take in a window; `why` is the reason of the spread."""
+    good_time = _over(by_second.time, at, length).sum(axis=1)
+    n = _over(by_second.n, at, length).sum(axis=1)
+    nothing, none = good_time == 0, n == 0
+    sized = _over(by_second.sized, at, length).sum(axis=1)
+    integrals = {
+        name: _over(values, at, length).sum(axis=1) for name, values in by_second.integrals.items()
     }
-    row["stale"] = _unseen_reason(market, t - 1) is not None
-    for key, value in row["windows"]["15s"].items():
-        if value is None:
-            reasons[f"windows.15s.{key}"] = "quiet" if covered else reasons["spread"]
-    row["reasons"] = reasons
-    return row
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = {name: sums / good_time for name, sums in integrals.items()}
+        means["imbalance"] = integrals["imbalance"] / sized
+        tick_mean = _over(by_second.tick_sum, at, length).sum(axis=1) / n
+    figures.put(f"{path}.mean", means["spread"], (nothing, why))
+    figures.put(f"{path}.mean_bps", means["spread_bps"], (nothing, why))
+    quiet: tuple[Mask, str] = (none & ~nothing, "quiet")
+    figures.put(f"{path}.tick_mean", tick_mean, quiet, (none, why))
+    least = _over(by_second.least, at, length).min(axis=1)
+    greatest = _over(by_second.greatest, at, length).max(axis=1)
+    figures.put(f"{path}.min", least, (nothing & none, why))
+    figures.put(f"{path}.max", greatest, (nothing & none, why))
+    figures.put(f"{path}.n", n)
+    figures.put(f"{path}.coverage", good_time / (length * SECOND))
+    figures.put(f"{path}.imbalance", means["imbalance"], (nothing, why), (sized == 0, "thin"))
+    figures.put(f"{path}.depth", means["depth"], (nothing, why))
+    trades = _over(by_second.trades, at, length).sum(axis=1)
+    without = trades == 0, _why_no_trades(figures, by_second.market)
+    figures.put(f"{path}.trades_n", trades)
+    figures.put(f"{path}.trade_low", _over(by_second.low, at, length).min(axis=1), without)
+    figures.put(f"{path}.trade_high", _over(by_second.high, at, length).max(axis=1), without)
 
 
-def iso(t: int) -> str:
-    """Return a whole second as `2026-10-03T20:58:31Z`."""
-    return datetime.fromtimestamp(t // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _why_no_trades(figures: Figures, market: Market) -> Texts:
+    reason = market.why_no_trades(figures.seconds * SECOND - 1)
+    return np.where(reason == "", "no_trades", reason)
 
 
-def rows_of_market(market: Market, final_clock: int) -> list[Row]:
-    """Return the rows of one market, in time order, up to the clock's last position."""
-    rows = (row_at(market, t) for t in _seconds(market, final_clock))
-    return [row for row in rows if row is not None]
+def _put_trading(figures: Figures, by_second: _Seconds, at: Times) -> None:
+    why = _why_no_trades(figures, by_second.market)
+
+    def put(name: str, seconds_back: int) -> Column:
+        sums, counts = (_over(part, at, WINDOW, seconds_back) for part in by_second.paid[name])
+        n: Column = counts.sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            figures.put(name, sums.sum(axis=1) / n, (n == 0, why))
+        return n
+
+    figures.put("trades_n", put("effective_bps", 0))
+    for horizon in HORIZONS:
+        figures.put(f"realised_{horizon}s_n", put(f"realised_{horizon}s_bps", horizon))
+        put(f"impact_{horizon}s_bps", horizon)
+    seen = _over(by_second.trades_seen, at, WINDOW).sum(axis=1)
+    figures.put("trades_coverage", seen / (WINDOW * SECOND))
 
 
-def rows_of(quotes: pd.DataFrame, unseen: pd.DataFrame, final: dict[Source, int]) -> list[Row]:
-    """Return every row of every market that had a quote, by market and then by time.
-
-    `unseen` may name trades as well; a reader of quotes does not see those.
-    """
-    of_quotes = unseen[unseen["kind"] == "quotes"]
-    rows: list[Row] = []
-    for name, own in quotes.groupby("market"):
-        source = str(name).partition(":")[0], int(own["partition"].iloc[0])
-        hidden = of_quotes[of_quotes["market"] == name]
-        rows += rows_of_market(market_of(str(name), own, hidden), final[source])
-    return rows
-
-
-def rows_of_ticks(ticks: Ticks) -> list[Row]:
-    """Return every row that follows from `ticks`."""
-    return rows_of(ticks.quotes, ticks.unseen, ticks.final)
-
-
-def oracle_rows(paths: Iterable[Path], partitions: int = 8) -> list[Row]:
-    """Return the rows that a replay of these captures has to publish."""
-    return rows_of_ticks(ticks_of(paths, partitions))
+def _put_baseline(figures: Figures, by_second: _Seconds, at: Times, why: Texts) -> None:
+    market = by_second.market
+    first_second = market.first // SECOND
+    bps = by_second.integrals["spread_bps"]
+    x, number = panes_of(bps, by_second.time, by_second.start, first_second)
+    base = baseline_at(figures.seconds, x, number)
+    mean = figures.values["windows.15s.mean_bps"]
+    young = figures.seconds * SECOND - market.first < HALF_HOUR * SECOND
+    unmeasured = np.where(young, "warming", "thin")
+    nothing = _over(by_second.time, at, WINDOW).sum(axis=1) == 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (np.log(mean) - base.mean) / base.deviation
+        half_life = 10 * np.log(0.5) / np.log(base.slope)
+    few = base.n < FEWEST
+    flat = base.deviation <= FLAT
+    figures.put("baseline_bps", np.exp(base.mean), (few, unmeasured))
+    figures.put("baseline_sigma", base.deviation, (few, unmeasured))
+    nulls = (few, unmeasured), (mean == 0, "thin"), (flat, "quiet")
+    figures.put("z", z, (nothing, why), *nulls)
+    figures.put("z_n", base.n)
+    reverts = (base.slope > 0) & (base.slope < 1)
+    varies = ~np.isnan(base.slope)
+    figures.put(
+        "half_life_s",
+        half_life,
+        (base.pairs < FEWEST, unmeasured),
+        (~varies, "quiet"),
+        (~reverts, "not_mean_reverting"),
+    )
+    figures.put("half_life_n", base.pairs)

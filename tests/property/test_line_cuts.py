@@ -30,6 +30,7 @@ from tests.in_memory import (
     Place,
     QuoteTick,
     SourceWorker,
+    TradeTick,
     append,
     bursts_of,
     captured,
@@ -106,8 +107,11 @@ def test_what_any_cut_of_a_story_publishes_is_what_the_oracle_makes_of_it(
     quotes = [moment.item for moment in story if isinstance(moment.item, QuoteTick)]
     told = [moment for moment in story if isinstance(moment.item, Unseen)]
     table = pd.DataFrame(
-        [(tick.market, tick.time, tick.bid, tick.ask) for tick in quotes],
-        columns=["market", "time", "bid", "ask"],
+        [
+            (tick.market, tick.time, tick.bid, tick.ask, tick.bid_size, tick.ask_size)
+            for tick in quotes
+        ],
+        columns=["market", "time", "bid", "ask", "bid_size", "ask_size"],
     )
     table = table.assign(
         partition=2,
@@ -123,7 +127,16 @@ def test_what_any_cut_of_a_story_publishes_is_what_the_oracle_makes_of_it(
         ],
         columns=["market", "kind", "start", "end", "reason"],
     )
-    expected = rows_of(table, unseen, {("kraken", 2): story[-1].clock}) if quotes else []
+    trades = pd.DataFrame(
+        [
+            (item.market, item.time, item.price, item.side, item.late)
+            for item in (moment.item for moment in story)
+            if isinstance(item, TradeTick)
+        ],
+        columns=["market", "time", "price", "side", "late"],
+    )
+    final = {("kraken", 2): story[-1].clock}
+    expected = rows_of(table, unseen, final, trades) if quotes else []
     found = compare(rows_in(publish(log, "kraken", 2)), expected)
     assert not found.differences, str(found)
     event("rows" if found.compared else "no rows")

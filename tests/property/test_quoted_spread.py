@@ -13,11 +13,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from models.records.bursts import Unseen, UnseenReason
-from models.statistics.quoted_spread import (
+from models.statistics.quoted_size import quoted_size
+from models.statistics.quoted_spread import quoted_spread
+from models.statistics.quotes_in_force import (
     CarriedQuotes,
     Quotes,
-    SpreadSecond,
-    close_second,
+    QuotesInForce,
+    quotes_in_force,
 )
 from tests.in_memory import MARKETS, QUARTER, REASONS, SECOND, START
 
@@ -34,6 +36,7 @@ PAIRS = (
     (100.0, math.nan),
     (math.nan, math.nan),
 )
+SIZES = st.sampled_from((0.25, 1.0, 3.0, 0.0))
 TIMES = st.one_of(
     st.integers(0, 4 * LENGTH - 1).map(lambda n: START + n * QUARTER),
     st.integers(0, LENGTH * SECOND - 1).map(lambda n: START + n),
@@ -43,7 +46,8 @@ LENGTHS = st.one_of(
     st.sampled_from((0, 1, QUARTER, SECOND, 2 * SECOND, 100 * SECOND)),
     st.integers(0, 3 * SECOND),
 )
-Quote = tuple[str, int, float, float]
+Quote = tuple[str, int, float, float, float, float]
+"""Market, time, bid, ask and their sizes."""
 
 
 @dataclass
@@ -53,6 +57,9 @@ class Second:
     good_ns: int = 0
     spreads: list[tuple[float, float, int]] = field(default_factory=list)
     counted: list[float] = field(default_factory=list)
+    imbalance_ns: float = 0.0
+    sized_ns: int = 0
+    depth_ns: float = 0.0
 
 
 @dataclass
@@ -90,6 +97,13 @@ class World:
         ]
         return max(dead)[2] if dead else None
 
+    def mid(self, market: str, t: int) -> float | None:
+        """Return the mid in force at a time, None where that is not good."""
+        quote = self.in_force(market, t)
+        if quote is None or not quote[2] <= quote[3] or self.why(market, t) is not None:
+            return None
+        return (quote[2] + quote[3]) / 2
+
     def second(self, market: str, begin: int, end: int) -> Second:
         """Return the figures of `[begin, end)`, one stretch without any change after another."""
         quotes, rows = self.of(market), self.rows_of(market)
@@ -101,6 +115,11 @@ class World:
             if quote is not None and quote[2] <= quote[3] and self.why(market, a) is None:
                 result.good_ns += b - a
                 result.spreads.append((quote[3] - quote[2], bps(quote), b - a))
+                total = quote[4] + quote[5]
+                result.depth_ns += (quote[2] * quote[4] + quote[3] * quote[5]) * (b - a)
+                if total:
+                    result.sized_ns += b - a
+                    result.imbalance_ns += (quote[4] - quote[5]) / total * (b - a)
         for quote in quotes:
             hidden = any(row.start <= quote[1] < row.end for row in rows)
             if begin <= quote[1] < end and quote[2] <= quote[3] and not hidden:
@@ -117,7 +136,13 @@ def bps(quote: Quote) -> float:
 def worlds(draw: st.DrawFn) -> World:
     """Draw any quotes and any intervals, however they overlap."""
     quotes = [
-        (draw(st.sampled_from(MARKETS)), draw(TIMES), *draw(st.sampled_from(PAIRS)))
+        (
+            draw(st.sampled_from(MARKETS)),
+            draw(TIMES),
+            *draw(st.sampled_from(PAIRS)),
+            draw(SIZES),
+            draw(SIZES),
+        )
         for _ in range(draw(st.integers(1, 14)))
     ]
     rows = []
@@ -128,11 +153,11 @@ def worlds(draw: st.DrawFn) -> World:
     return World(quotes, rows)
 
 
-def close(world: World, begin: int, names: Sequence[str], carried: CarriedQuotes) -> SpreadSecond:
+def close(world: World, begin: int, names: Sequence[str], carried: CarriedQuotes) -> QuotesInForce:
     """Close a second of a world with what a source log hands out for it."""
     end = begin + SECOND
     here = sorted((q for q in world.quotes if begin <= q[1] < end), key=lambda q: q[1])
-    return close_second(
+    return quotes_in_force(
         begin,
         end,
         names,
@@ -141,35 +166,46 @@ def close(world: World, begin: int, names: Sequence[str], carried: CarriedQuotes
             np.array([q[1] for q in here], np.int64),
             np.array([q[2] for q in here], np.float64),
             np.array([q[3] for q in here], np.float64),
+            np.array([q[4] for q in here], np.float64),
+            np.array([q[5] for q in here], np.float64),
         ),
         [r for r in world.rows if r.start < end and (r.end > begin or r.start >= begin)],
         carried,
     )
 
 
-def check(world: World, begin: int, names: Sequence[str], second: SpreadSecond) -> None:
+def check(world: World, begin: int, names: Sequence[str], second: QuotesInForce) -> None:
     """Check a closed second market by market."""
     end = begin + SECOND
+    panes = quoted_spread(second) | quoted_size(second)
     for code, market in enumerate(names):
         expected = world.second(market, begin, end)
-        pane = {name: column[code] for name, column in second.pane.items()}
+        pane = {name: column[code] for name, column in panes.items()}
         assert pane["good_ns"] == expected.good_ns
         assert pane["n"] == len(expected.counted)
         assert pane["spread_ns"] == pytest.approx(sum(s * ns for s, _, ns in expected.spreads))
         assert pane["spread_bps_ns"] == pytest.approx(sum(b * ns for _, b, ns in expected.spreads))
         assert pane["spread_sum"] == pytest.approx(sum(expected.counted))
+        assert pane["imbalance_ns"] == pytest.approx(expected.imbalance_ns, abs=1e-6)
+        assert pane["sized_ns"] == expected.sized_ns
+        assert pane["depth_ns"] == pytest.approx(expected.depth_ns)
         spreads = [s for s, _, _ in expected.spreads] + expected.counted
         assert pane["minimum"] == min(spreads, default=math.inf)
         assert pane["maximum"] == max(spreads, default=-math.inf)
         quote = world.in_force(market, end - 1)
-        assert bool(second.carried.known[code]) == (quote is not None)
+        assert bool(second.after.known[code]) == (quote is not None)
         first = quote is not None and world.in_force(market, begin - 1) is None
         assert bool(second.first_quoted[code]) == first
         if quote is None:
             continue
-        carried = second.carried.bid[code], second.carried.ask[code]
+        after = second.after
+        carried = tuple(
+            column[code] for column in (after.bid, after.ask, after.bid_size, after.ask_size)
+        )
         assert carried == pytest.approx(quote[2:], nan_ok=True, rel=0, abs=0)
+        assert after.first[code] == world.of(market)[0][1]
         assert second.unseen_at_end.get(code) == world.why(market, end - 1)
+        assert bool(after.unseen[code]) == (code in second.unseen_at_end)
 
 
 @settings(max_examples=250, deadline=None)
@@ -185,22 +221,44 @@ def test_every_second_is_what_a_slow_reading_of_the_contract_gives(
         names = [m for m in order if known_from_the_start or first[m] < begin + SECOND]
         second = close(world, begin, names, carried)
         check(world, begin, names, second)
-        carried = second.carried
+        carried = second.after
     event("intervals" if world.rows else "no intervals")
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), st.lists(st.tuples(st.sampled_from(MARKETS), TIMES), min_size=1, max_size=12))
+def test_the_mid_at_any_moment_is_what_a_slow_reading_of_the_contract_gives(
+    world: World, asked: list[tuple[str, int]]
+) -> None:
+    """Also just before a second begins, where only what was carried in says it."""
+    names = list(MARKETS)
+    carried = CarriedQuotes.none()
+    for begin in range(START, START + LENGTH * SECOND, SECOND):
+        second = close(world, begin, names, carried)
+        here = [(market, t) for market, t in asked if begin <= t < begin + SECOND]
+        here += [(market, begin - 1) for market in names]
+        mids = second.mids(
+            np.array([names.index(market) for market, _ in here], np.uint16),
+            np.array([t for _, t in here], np.int64),
+        )
+        expected = [world.mid(market, t) for market, t in here]
+        assert [None if math.isnan(mid) else mid for mid in mids.tolist()] == expected
+        carried = second.after
 
 
 USD = MARKETS[0]
 
 
-def one_second(quotes: Sequence[tuple[int, float, float]], rows: Sequence[Unseen]) -> SpreadSecond:
+def one_second(quotes: Sequence[tuple[int, float, float]], rows: Sequence[Unseen]) -> QuotesInForce:
     """Close the first second of a world with one market; times are in quarters."""
-    world = World([(USD, START + q * QUARTER, bid, ask) for q, bid, ask in quotes], list(rows))
+    ticks = [(USD, START + q * QUARTER, bid, ask, 1.0, 1.0) for q, bid, ask in quotes]
+    world = World(ticks, list(rows))
     return close(world, START, [USD], CarriedQuotes.none())
 
 
-def pane_of(second: SpreadSecond) -> dict[str, float]:
+def pane_of(second: QuotesInForce) -> dict[str, float]:
     """Return the pane of the only market."""
-    return {name: float(column[0]) for name, column in second.pane.items()}
+    return {name: float(column[0]) for name, column in quoted_spread(second).items()}
 
 
 def test_a_crossed_quote_hides_the_time_until_the_next_good_one() -> None:
@@ -222,7 +280,7 @@ def test_of_quotes_of_one_time_the_last_is_in_force_and_all_are_counted() -> Non
     pane = pane_of(second)
     assert (pane["n"], pane["spread_sum"]) == (3, 8.0)
     assert (pane["spread_ns"], pane["minimum"], pane["maximum"]) == (2.0 * 2 * QUARTER, 1.0, 5.0)
-    assert (second.carried.bid[0], second.carried.ask[0]) == (100.0, 102.0)
+    assert (second.after.bid[0], second.after.ask[0]) == (100.0, 102.0)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +293,7 @@ def test_only_a_stale_interval_gives_the_quote_back_when_it_ends(
     second = one_second([(0, 100.0, 101.0)], [row])
     assert pane_of(second)["good_ns"] == good
     assert second.unseen_at_end == ({} if reason == "stale" else {0: reason})
-    assert second.carried.dead == second.unseen_at_end
+    assert second.after.dead == second.unseen_at_end
 
 
 def test_a_quote_within_an_interval_counts_nowhere_but_may_be_in_force_behind_it() -> None:
@@ -268,16 +326,12 @@ def test_of_several_intervals_the_one_that_began_last_gives_the_reason() -> None
 
 
 def test_a_second_without_anything_is_neutral() -> None:
-    second = close_second(
-        START,
-        START + SECOND,
-        [USD],
-        Quotes(np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0), np.zeros(0)),
-        [],
-        CarriedQuotes.none(),
+    nothing = Quotes(
+        np.zeros(0, np.uint16), np.zeros(0, np.int64), *(np.zeros(0) for _ in range(4))
     )
+    second = quotes_in_force(START, START + SECOND, [USD], nothing, [], CarriedQuotes.none())
     pane = pane_of(second)
     assert (pane.pop("minimum"), pane.pop("maximum")) == (math.inf, -math.inf)
     assert set(pane.values()) == {0.0}
-    assert not second.carried.known.any()
+    assert not second.after.known.any()
     assert not second.first_quoted.any()

@@ -191,6 +191,12 @@ def test_another_version_is_told_as_such_whatever_else_is_in_the_record(
 REASON_NAMES: tuple[Reason, ...] = ("thin", "quiet", "gap", "stale", "down", "crossed")
 FIGURE = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
+SPREAD_FIGURES = (
+    *("bid_size", "ask_size", "imbalance", "effective_bps", "realised_5s_bps", "impact_5s_bps"),
+    *("realised_60s_bps", "impact_60s_bps", "baseline_bps", "baseline_sigma", "z", "half_life_s"),
+)
+SPREAD_COUNTS = ("trades_n", "realised_5s_n", "realised_60s_n", "z_n", "half_life_n")
+
 
 @st.composite
 def spreads(draw: st.DrawFn) -> Spreads:
@@ -208,6 +214,11 @@ def spreads(draw: st.DrawFn) -> Spreads:
         max=st.just(column(FIGURE)),
         n=st.just(column(st.integers(0, 2**53))),
         coverage=st.just(column(st.floats(0, 1))),
+        **{
+            name: st.just(column(FIGURE))
+            for name in ("imbalance", "depth", "trade_low", "trade_high")
+        },
+        trades_n=st.just(column(st.integers(0, 2**53))),
     )
     return Spreads(
         version=draw(st.integers(0, 9)),
@@ -220,6 +231,9 @@ def spreads(draw: st.DrawFn) -> Spreads:
         mid=column(FIGURE),
         spread=column(FIGURE),
         spread_bps=column(FIGURE),
+        **{name: column(FIGURE) for name in SPREAD_FIGURES},
+        **{name: column(st.integers(0, 2**53)) for name in SPREAD_COUNTS},
+        trades_coverage=column(st.floats(0, 1)),
         windows=draw(st.dictionaries(st.text(max_size=4), window, max_size=2)),
         stale=column(st.booleans()),
         reasons=column(st.dictionaries(st.text(max_size=8), st.sampled_from(REASON_NAMES))),
@@ -241,7 +255,8 @@ def test_unpacked_spreads_are_the_columns_market_by_market(record: Spreads) -> N
     objects = list(unpack("spreads", encode_spreads(named)))
     assert [one["coin"] for one in objects] == [f"BTC.{i}" for i in range(len(objects))]
     assert {one["quote_currency"] for one in objects} <= {"USD"}
-    for name in ("bid", "ask", "mid", "spread", "spread_bps", "stale", "reasons"):
+    names = ("bid", "ask", "mid", "spread", "spread_bps", "stale", "reasons", "trades_coverage")
+    for name in (*names, *SPREAD_FIGURES, *SPREAD_COUNTS):
         assert [one[name] for one in objects] == getattr(named, name)
     for label, window in named.windows.items():
         for name, column in msgspec.structs.asdict(window).items():

@@ -9,14 +9,23 @@ import pytest
 from tests.in_memory import (
     MADE_CAPTURES,
     REAL_CAPTURES,
+    SourceWorker,
     append,
     bursts_of,
     captured,
-    publish_all,
+    close_in,
     rows_in,
     settings_of,
+    sources_in,
 )
-from tests.oracle import compare, oracle_rows
+from tests.oracle import (
+    closes_of,
+    compare,
+    compare_closes,
+    figures_of_ticks,
+    rows_of_ticks,
+    ticks_of,
+)
 
 PARTITIONS = 4
 WITHOUT_ROWS = "flashbook_2026/binance_live-btc-eth.ndjson"
@@ -24,12 +33,18 @@ WITHOUT_ROWS = "flashbook_2026/binance_live-btc-eth.ndjson"
 
 
 def check(paths: list[Path]) -> int:
-    """Check that every row is the oracle's, none missing, none more; return how many."""
+    """Check that rows and closes are the oracle's, none missing, none more; return how many."""
     log = append({}, bursts_of(captured(paths), settings_of(partitions=PARTITIONS)))
-    published = [row for values in publish_all(log).values() for row in rows_in(values)]
-    found = compare(published, oracle_rows(paths, PARTITIONS))
+    workers = [SourceWorker(log, *source) for source in sources_in(log)]
+    published = [row for worker in workers for row in rows_in(worker.finish())]
+    ticks = ticks_of(paths, PARTITIONS)
+    found = compare(published, rows_of_ticks(ticks))
     assert not found.differences, str(found)
     assert found.published == found.compared == found.expected
+    closes = [close_in(value) for worker in workers for value in worker.series("closes").values()]
+    expected = closes_of(figures_of_ticks(ticks), ticks.final)
+    assert not compare_closes(closes, expected)
+    assert len(closes) == len(expected)
     return found.compared
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import getitem
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from models.records.reasons import Reason
 from tests.captures.generate import SCRIPTS, generate
 from tests.oracle import (
     Ticks,
@@ -18,6 +21,7 @@ from tests.oracle import (
     rows_of_ticks,
     ticks_of,
 )
+from tests.oracle.compare import paths_in
 from tests.oracle.frames import read_frames
 
 CAPTURES = Path(__file__).parent.parent / "captures"
@@ -35,7 +39,6 @@ REAL = {
     "hftbacktest_binance_2024/spot_ethusdt_20240808.gz": (346, 24077, 6106, 0, 1),
     "live_frames_2026-10/frames.jsonl": (3, 3, 1, 0, 1),
 }
-FIELDS = ("bid", "ask", "mid", "spread", "spread_bps")
 
 
 def check(ticks: Ticks, rows: list[dict[str, Any]]) -> None:
@@ -46,18 +49,33 @@ def check(ticks: Ticks, rows: list[dict[str, Any]]) -> None:
         assert (np.diff(clock.to_numpy(np.int64)) > 0).all()
     assert len({(row["market"], row["as_of"]) for row in rows}) == len(rows)
     for row in rows:
-        window = row["windows"]["15s"]
-        nulls = {name for name in FIELDS if row[name] is None}
-        nulls |= {f"windows.15s.{name}" for name, value in window.items() if value is None}
-        assert nulls == set(row["reasons"])
-        assert set(row["reasons"].values()) <= {"stale", "gap", "down", "thin", "crossed", "quiet"}
-        assert 0 <= window["coverage"] <= 1
-        if window["mean"] is not None:
-            slack = 1e-9 * max(1.0, abs(window["mean"]))
-            assert window["min"] - slack <= window["mean"] <= window["max"] + slack
-        if window["tick_mean"] is not None:
-            assert window["n"] > 0
+        assert {path for path, value in values_in(row) if value is None} == set(row["reasons"])
+        assert set(row["reasons"].values()) <= set(get_args(Reason))
+        for window in row["windows"].values():
+            check_window(window)
+        assert row["windows"]["15s"]["n"] <= row["windows"]["1m"]["n"] <= row["windows"]["5m"]["n"]
+        assert 0 <= row["trades_coverage"] <= 1
+        assert row["z_n"] >= row["half_life_n"]
         assert not (row["stale"] and row["bid"] is not None)
+
+
+def check_window(window: dict[str, Any]) -> None:
+    """Check what holds of every window of every row."""
+    assert 0 <= window["coverage"] <= 1
+    if window["mean"] is not None:
+        slack = 1e-9 * max(1.0, abs(window["mean"]))
+        assert window["min"] - slack <= window["mean"] <= window["max"] + slack
+    assert (window["n"] > 0) == (window["tick_mean"] is not None)
+    if window["trade_low"] is not None:
+        assert window["trades_n"] > 0
+        assert window["trade_low"] <= window["trade_high"]
+    if window["imbalance"] is not None:
+        assert -1 <= window["imbalance"] <= 1
+
+
+def values_in(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return path and value of everything in a row."""
+    return [(path, reduce(getitem, path.split("."), row)) for path in paths_in(row)]
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -12,6 +12,7 @@ import pytest
 from agents.runtime.source_log import Position
 from agents.runtime.steps import Step, encode_step
 from models.errors import RecordError
+from models.records.bars import Bars, Indicators, encode_bars
 from models.records.bursts import QuoteBurst, TickFlag, TradeBurst, Unseen, encode_burst
 from models.records.dead_letters import DeadLetter, Origin, dead_letter
 from models.records.spreads import Spreads, SpreadWindow, encode_spreads
@@ -131,6 +132,11 @@ def test_spreads_are_shown_one_a_market() -> None:
         max=[2.0, None],
         n=[0, 0],
         coverage=[0.5, 0.0],
+        imbalance=[0.25, None],
+        depth=[1000.0, None],
+        trade_low=[100.5, None],
+        trade_high=[101.5, None],
+        trades_n=[2, 0],
     )
     record = Spreads(
         version=1,
@@ -143,7 +149,25 @@ def test_spreads_are_shown_one_a_market() -> None:
         mid=[101.0, None],
         spread=[2.0, None],
         spread_bps=[198.0, None],
+        bid_size=[5.0, None],
+        ask_size=[3.0, None],
+        imbalance=[0.25, None],
         windows={"15s": window},
+        effective_bps=[12.0, None],
+        trades_n=[2, 0],
+        trades_coverage=[1.0, 0.0],
+        realised_5s_bps=[7.0, None],
+        realised_5s_n=[1, 0],
+        impact_5s_bps=[5.0, None],
+        realised_60s_bps=[None, None],
+        realised_60s_n=[0, 0],
+        impact_60s_bps=[None, None],
+        baseline_bps=[2.0, None],
+        baseline_sigma=[0.5, None],
+        z=[-0.4, None],
+        z_n=[40, 0],
+        half_life_s=[4.2, None],
+        half_life_n=[39, 0],
         stale=[False, True],
         reasons=[{"windows.15s.tick_mean": "quiet"}, {"bid": "gap"}],
     )
@@ -168,8 +192,31 @@ def test_spreads_are_shown_one_a_market() -> None:
                 "max": 2.0,
                 "n": 0,
                 "coverage": 0.5,
+                "imbalance": 0.25,
+                "depth": 1000.0,
+                "trade_low": 100.5,
+                "trade_high": 101.5,
+                "trades_n": 2,
             }
         },
+        "bid_size": 5.0,
+        "ask_size": 3.0,
+        "imbalance": 0.25,
+        "effective_bps": 12.0,
+        "trades_n": 2,
+        "trades_coverage": 1.0,
+        "realised_5s_bps": 7.0,
+        "realised_5s_n": 1,
+        "impact_5s_bps": 5.0,
+        "realised_60s_bps": None,
+        "realised_60s_n": 0,
+        "impact_60s_bps": None,
+        "baseline_bps": 2.0,
+        "baseline_sigma": 0.5,
+        "z": -0.4,
+        "z_n": 40,
+        "half_life_s": 4.2,
+        "half_life_n": 39,
         "stale": False,
         "reasons": {"windows.15s.tick_mean": "quiet"},
     }
@@ -187,6 +234,7 @@ def test_a_state_record_is_shown_without_what_is_no_text() -> None:
         positions={"kraken_quotes": Position(17, 3)},
         pane={"n": bytes(8)},
         carried=b"\x00",
+        kept=b"\x00",
     )
     (shown,) = unpack("step", encode_step(step))
     assert shown == {
@@ -196,6 +244,7 @@ def test_a_state_record_is_shown_without_what_is_no_text() -> None:
         "since": 4,
         "markets": ["kraken:BTC-USD"],
         "positions": {"kraken_quotes": [17, 3]},
+        "seconds": 1,
     }
 
 
@@ -233,3 +282,67 @@ def test_what_is_no_burst_is_refused(codec: str) -> None:
 def test_what_is_no_record_of_its_topic_is_refused(codec: str) -> None:
     with pytest.raises(msgspec.DecodeError):
         list(unpack(codec, b"\xff"))  # type: ignore[arg-type]
+
+
+def test_bars_and_indicators_are_shown_one_object_a_market() -> None:
+    """The times of trades as text; a bar without any has null."""
+    nothing: dict[str, list[None]] = {
+        name: [None]
+        for name in ("open", "high", "low", "close", "vwap", "volume", "quote_volume", "n")
+    }
+    bars = Bars(
+        version=1,
+        exchange="kraken",
+        partition=2,
+        interval="5m",
+        start="2027-01-15T08:00:00Z",
+        as_of="2027-01-15T08:05:00Z",
+        markets=["kraken:BTC-USD"],
+        first_trade=[T + 1],
+        last_trade=[None],
+        coverage=[0.5],
+        source=["mixed"],
+        reasons=[{"close": "down"}],
+        **nothing,  # type: ignore[arg-type]
+    )
+    market = {
+        "market": "kraken:BTC-USD",
+        "exchange": "kraken",
+        "coin": "BTC",
+        "quote_currency": "USD",
+        "interval": "5m",
+    }
+    assert list(unpack("bars", encode_bars(bars))) == [
+        market
+        | dict.fromkeys(nothing)
+        | {
+            "start": "2027-01-15T08:00:00Z",
+            "as_of": "2027-01-15T08:05:00Z",
+            "first_trade": "2027-01-15T08:00:00.000000001Z",
+            "last_trade": None,
+            "coverage": 0.5,
+            "source": "mixed",
+            "reasons": {"close": "down"},
+        }
+    ]
+    figures = ("sma_20", "ema_20", "bollinger_upper", "bollinger_lower", "rsi_14", "atr_14")
+    values: dict[str, list[float]] = {
+        name: [1.5] for name in (*figures, "realised_volatility", "vwap_20")
+    }
+    record = Indicators(
+        version=1,
+        exchange="kraken",
+        partition=2,
+        interval="5m",
+        as_of="2027-01-15T08:05:00Z",
+        markets=["kraken:BTC-USD"],
+        n=[70],
+        source=["live"],
+        reasons=[{}],
+        **values,  # type: ignore[arg-type]
+    )
+    assert list(unpack("indicators", encode_bars(record))) == [
+        market
+        | dict.fromkeys(values, 1.5)
+        | {"as_of": "2027-01-15T08:05:00Z", "n": 70, "source": "live", "reasons": {}}
+    ]

@@ -83,9 +83,9 @@ def test_panes_of_workers_that_met_markets_in_another_order_are_merged_by_name()
     late += zombie.close()
     assert late[-1].step.markets == [USD, USDT, EUR]
 
-    worker.changelog += [(step.changelog_key, step.changelog_value) for step in late]
+    worker.changelog += [(each.key, each.value) for step in late for each in step.changelog]
     worker.kill()
     worker.finish()
-    last = decode_spreads(worker.published[-1].value)
+    last = decode_spreads(worker.values()[-1])
     means = dict(zip(last.markets, last.windows["15s"].mean, strict=True))
     assert (last.as_of[-4:], means) == (":06Z", {USD: 1.0, EUR: 1.0, USDT: 5.0})

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.runtime import worker as worker_module
+from agents.runtime import base_worker
 from agents.runtime.consumer import RecordBatch
 from agents.runtime.faults import FaultPoints
 from agents.runtime.metrics import WorkerMetrics
@@ -20,7 +20,9 @@ from agents.runtime.steps import Step, decode_step
 from agents.runtime.worker import TopicPartition, Worker
 from agents.spread.app import SPREAD
 from models.errors import InvariantError
+from models.records.closes import decode_closes
 from models.records.dead_letters import DeadLetter
+from models.topics import CLOSES
 from tests.in_memory import (
     SECOND,
     START,
@@ -47,12 +49,13 @@ class FakeLog:
     """Kafka, as far as a worker knows it.
 
     `told` holds everything in order: ("sent", topic), ("acknowledged", topic), ("committed", …).
-    Topics in `held` are acknowledged by `release` only.
+    Topics in `held` are acknowledged by `release` only. The copies of `closes` are kept apart.
     """
 
     def __init__(self, held: Iterable[str] = ()) -> None:
         self.told: list[tuple[str, Any]] = []
         self.sent: list[Sent] = []
+        self.closes: list[Sent] = []
         self.held = set(held)
         self.failing: str | None = None
         self.at_commit: Callable[[], Awaitable[None]] | None = None
@@ -62,6 +65,11 @@ class FakeLog:
         self, topic: str, partition: int, key: bytes | None, value: bytes
     ) -> Awaitable[object]:
         """Take a record."""
+        if topic == CLOSES.name:
+            self.closes.append(Sent(topic, partition, key, value))
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
         self.sent.append(Sent(topic, partition, key, value))
         self.told.append(("sent", topic))
         delivery: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -84,6 +92,10 @@ class FakeLog:
     ) -> Mapping[TopicPartition, int]:
         """Hold everything from the start."""
         return dict.fromkeys(partitions, 0)
+
+    async def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Take note of where reading is to go on."""
+        self.told.append(("sought", (topic, partition, offset)))
 
     def release(self, topic: str) -> None:
         """Acknowledge what was held back of a topic, and hold nothing more of it."""
@@ -122,6 +134,7 @@ class Bench:
             lambda partition, key, step: self.remembered.append((partition, key, step)),
             self.metrics,
             FaultPoints(plan, kill=lambda: self.reached.append(len(self.log.told))),
+            partitions=3,
         )
         self.stopped = False
         self.running: asyncio.Task[None] | None = None
@@ -229,7 +242,27 @@ def test_outputs_are_acknowledged_before_the_changelog_and_that_before_the_commi
         assert {sent.partition for sent in bench.log.sent} == {2}
         assert bench.counted("cointide_records_total") == 4
         assert bench.counted("cointide_closed_seconds_total") == 2
-        assert bench.counted("cointide_outputs_total") == 2
+        assert bench.counted("cointide_outputs_total") == 4
+        await bench.stop()
+
+    run(story())
+
+
+def test_a_copy_of_the_closes_goes_to_every_partition() -> None:
+    """The same bytes under the same key."""
+
+    async def story() -> None:
+        bench = Bench()
+        await bench.open()
+        bench.take(QUOTES, quotes(0))
+        bench.take(TRADES, trades(0))
+        await bench.until(lambda: bench.remembered)
+        assert [sent.partition for sent in bench.log.closes] == [0, 1, 2]
+        as_of = START // SECOND + 1
+        assert {sent.key for sent in bench.log.closes} == {f"kraken|2|{as_of}".encode()}
+        (value,) = {sent.value for sent in bench.log.closes}
+        closes = decode_closes(value)
+        assert (closes.markets, closes.mid, closes.n) == (["kraken:BTC-USD"], [100.5], [1])
         await bench.stop()
 
     run(story())
@@ -382,18 +415,36 @@ def test_nothing_is_taken_for_partitions_that_are_not_owned() -> None:
     run(story())
 
 
-def test_a_missing_record_breaks_an_invariant_and_a_repeated_one_does_not() -> None:
+def test_after_a_jump_ahead_reading_goes_back_to_what_was_left_out() -> None:
+    """Faust may seek to a position of before; a record that was taken already changes nothing."""
+
     async def story() -> None:
         bench = Bench()
         await bench.open()
         bench.take(QUOTES, quotes(0), quotes(1))
         bench.take(QUOTES, quotes(0), quotes(1), quotes(2))
-        with pytest.raises(InvariantError, match="expected offset 3, was 4"):
-            bench.take(QUOTES, quotes(4), first=4)
-        bench.take(TRADES, trades(2))
-        await bench.until(lambda: len(bench.remembered) == 3)
-        log = {(QUOTES, 2): [quotes(0), quotes(1), quotes(2)], (TRADES, 2): [trades(2)]}
+        bench.take(QUOTES, quotes(4), first=4)
+        assert bench.log.told == []
+        await bench.worker.room()
+        assert bench.log.told == [("sought", (QUOTES, 2, 3))]
+        bench.take(QUOTES, quotes(3), quotes(4), first=3)
+        bench.take(TRADES, trades(4))
+        await bench.until(lambda: len(bench.remembered) == 5)
+        log = {(QUOTES, 2): [quotes(second) for second in range(5)], (TRADES, 2): [trades(4)]}
         assert bench.log.values("spreads") == publish(log, "kraken", 2)
+        await bench.stop()
+
+    run(story())
+
+
+def test_records_that_no_seek_brings_break_an_invariant() -> None:
+    async def story() -> None:
+        bench = Bench()
+        await bench.open()
+        for _ in range(1_000):
+            bench.take(QUOTES, quotes(4), first=4)
+        with pytest.raises(InvariantError, match=r"expected offset 0 of .*kraken_quotes, was 4"):
+            bench.take(QUOTES, quotes(4), first=4)
         await bench.stop()
 
     run(story())
@@ -403,7 +454,7 @@ def test_room_is_full_when_too_much_is_taken_and_free_when_it_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And a revoke frees whoever waits."""
-    monkeypatch.setattr(worker_module, "_PENDING_LIMIT", 3 * len(quotes(0)))
+    monkeypatch.setattr(base_worker, "_PENDING_LIMIT", 3 * len(quotes(0)))
 
     async def story() -> None:
         bench = Bench(held=("spreads",))
