@@ -21,9 +21,7 @@ def main(settings: Settings, brokers: str) -> None:
             settings,
             log,
             table.remember,
-            lambda exchange, partitions: find_last_bursts(
-                brokers, settings.namespace, exchange, partitions
-            ),
+            lambda exchange, partitions: find_last_bursts(brokers, settings, exchange, partitions),
             lambda: max(app.consumer_generation_id, 0),
             metrics,
         )

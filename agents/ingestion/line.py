@@ -130,6 +130,10 @@ class ExchangeLine:
         """Return the state of an owned partition."""
         return self._sources.get(partition)
 
+    def sees(self, pair: Pair) -> bool:
+        """Return whether a connection that is heard serves a pair."""
+        return self._seen_elsewhere(pair)
+
     def skew(self, receive_time: int) -> int:
         """Return how far this exchange's frame times lie behind their receive times (ns)."""
         return receive_time - self._timekeeper.frame_time_without_own(receive_time)

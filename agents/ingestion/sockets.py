@@ -12,9 +12,9 @@ import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
 
-from agents.ingestion.backoff import Backoff
 from agents.ingestion.line import ExchangeLine
 from agents.ingestion.subscriptions import CHANNELS, subscribe_frames, unsubscribe_frames
+from agents.runtime.backoff import Backoff
 
 # Coinbase's book snapshots pass the library's default of 1 MiB.
 _LARGEST_FRAME = 16 * 1024 * 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from agents.ingestion.line import ExchangeLine
 from agents.ingestion.sockets import Endpoint, MarketSocket
@@ -14,12 +14,15 @@ from models.records.reference import Market
 class SourceFeed:
     """Follows the markets of one exchange whose coins fall into one partition."""
 
-    def __init__(self, partition: int, endpoint: Endpoint, line: ExchangeLine) -> None:
-        """Follow nothing yet."""
+    def __init__(
+        self, partition: int, endpoint: Endpoint, line: ExchangeLine, now: Callable[[], int]
+    ) -> None:
+        """Follow nothing yet; `now` gives receive times."""
         self.markets: dict[str, Market] = {}
         self._partition = partition
         self._endpoint = endpoint
         self._line = line
+        self._now = now
         self._sockets: list[MarketSocket] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = 0
@@ -78,6 +81,6 @@ class SourceFeed:
             symbols = [*symbols, BINANCE_PULSE]
         self._opened += 1
         name = f"{exchange}-{self._partition}-{self._opened}"
-        socket = MarketSocket(name, self._endpoint, self._line, symbols)
+        socket = MarketSocket(name, self._endpoint, self._line, symbols, self._now)
         self._sockets.append(socket)
         self._tasks.append(asyncio.create_task(socket.run(), name=name))

@@ -56,7 +56,7 @@ class MarketCounts(msgspec.Struct):
 
 
 class _Open(msgspec.Struct):
-    """An unseen interval that has not ended, written down as far as `start`.
+    """An unseen interval that has not ended; it began at `since`, written down as far as `start`.
 
     `connection` is the one whose silence a stale interval is.
     """
@@ -64,6 +64,7 @@ class _Open(msgspec.Struct):
     start: int
     reason: UnseenReason
     connection: str | None
+    since: int
 
 
 class SourceState:
@@ -112,7 +113,8 @@ class SourceState:
         if pair not in self._open:
             if reason == "gap":
                 self._counts_of(pair[1]).gaps += 1
-            self._open[pair] = _Open(max(start, self.clock or 0), reason, connection)
+            start = max(start, self.clock or 0)
+            self._open[pair] = _Open(start, reason, connection, start)
 
     def end_interval(self, pair: Pair, end: int) -> None:
         """End a pair's open interval, if there is one."""
@@ -155,6 +157,11 @@ class SourceState:
         """Return why a pair is unseen now, None when it is seen."""
         interval = self._open.get(pair)
         return None if interval is None else interval.reason
+
+    def unseen_since(self, pair: Pair) -> int | None:
+        """Return when the unseen interval that a pair is in began, None when it is seen."""
+        interval = self._open.get(pair)
+        return None if interval is None else interval.since
 
     def lost_trades(self, market: str, count: int, clock: int | None, end: int) -> None:
         """Declare trades of a market lost before `end`."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 import structlog
 
+from agents.ingestion.candles.warm_start import WarmStart
 from agents.ingestion.counters import SourceCounters
 from agents.ingestion.exchanges.memory import ExchangeMemory
 from agents.ingestion.exchanges.registry import open_connection
@@ -25,7 +26,7 @@ from agents.runtime.worker import Log
 from models.errors import InvariantError
 from models.records.reference import Market, decode_market, encode_reference
 from models.settings import Settings
-from models.topics import DEAD_LETTERS, FEEDS, INGESTION_CHANGELOG, MARKETS
+from models.topics import CANDLES, DEAD_LETTERS, FEEDS, INGESTION_CHANGELOG, MARKETS
 
 _LOOK_S = 0.02
 _FEEDS_EVERY_NS = 2_000_000_000
@@ -74,6 +75,8 @@ class IngestionWorker:
         self._exchanges: dict[str, _Exchange] = {
             name: self._exchange(name) for name in settings.exchanges
         }
+        lines = [exchange.line for exchange in self._exchanges.values()]
+        self._candles = WarmStart(settings, lines, metrics, now)
         self._feeds: dict[Place, SourceFeed] = {}
         self._counters: dict[Place, SourceCounters] = {}
         self._views: dict[str, FeedView] = {}
@@ -129,6 +132,7 @@ class IngestionWorker:
         self._holds = True
         await self._acknowledged(4.0)
         await self._drop(set(self._owned))
+        await self._candles.close()
         self._owned = set()
 
     def take(self, topic: str, batch: RecordBatch) -> None:
@@ -172,6 +176,8 @@ class IngestionWorker:
                 await self._send_bursts()
                 await self._send_counters()
                 await self._send_feeds()
+                for partition, key, value in self._candles.drain():
+                    await self._send(CANDLES.name, partition, key, value)
 
     async def _send_bursts(self) -> None:
         now = self._now()
@@ -258,6 +264,7 @@ class IngestionWorker:
                 if place in self._feeds:
                     self._feeds[place].leave([name])
                 self._views.pop(name, None)
+                self._candles.leave([name])
                 continue
             exchange.instruments[market.symbol] = (market.coin, market.quote_currency)
             followed.setdefault(exchange.line.exchange, []).append(market)
@@ -265,10 +272,14 @@ class IngestionWorker:
             place = (name, partition)
             if place not in self._feeds:
                 exchange = self._exchanges[name]
-                self._feeds[place] = SourceFeed(partition, exchange.endpoint, exchange.line)
+                self._feeds[place] = SourceFeed(
+                    partition, exchange.endpoint, exchange.line, self._now
+                )
             self._feeds[place].follow(markets)
+            self._candles.follow(partition, markets)
 
     async def _drop(self, partitions: set[int]) -> None:
+        self._candles.drop(partitions)
         for place in [place for place in self._feeds if place[1] in partitions]:
             feed = self._feeds.pop(place)
             for market in feed.markets:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from models.errors import TransportError
+from models.kafka_clients import client_configuration
 from models.settings import Settings
 from models.topics import declared_topics, topic_name
 
@@ -31,18 +34,22 @@ class PartitionLag(msgspec.Struct, frozen=True):
 def group_lags(brokers: str, settings: Settings) -> list[PartitionLag]:
     """Return the lag of every group of the namespace in every topic that it reads.
 
-    A group reads a topic when it has committed an offset in any of its partitions.
+    A group reads a topic when it has committed an offset in any of its partitions. What a group
+    reads anew at every assignment is left out: no offset says how far it is there.
 
     Raises:
         TransportError: Kafka did not answer within the limit.
     """
-    client = AdminClient({"bootstrap.servers": brokers})
+    configuration = client_configuration(settings, brokers)
+    client = AdminClient(configuration)
     try:
         ends = _end_offsets(client, settings)
         listing = client.list_consumer_groups(request_timeout=_LIMIT_S).result()
         names = sorted(group.group_id for group in listing.valid)
         own = [name for name in names if _belongs(name, settings.namespace)]
-        return [lag for group in own for lag in _lags_of(brokers, group, ends)]
+        anew = _read_anew(settings)
+        lags = [lag for group in own for lag in _lags_of(configuration, group, ends)]
+        return [lag for lag in lags if (lag.group, lag.topic) not in anew]
     except KafkaException as error:
         raise TransportError(
             f"expected Kafka at {brokers} to tell offsets, but: {error}"
@@ -53,6 +60,15 @@ def _belongs(group: str, namespace: str) -> bool:
     """Return whether a group is of this namespace; the empty one has groups without a dot."""
     head, dot, _ = group.rpartition(".")
     return head == namespace if dot else not namespace
+
+
+def _read_anew(settings: Settings) -> set[tuple[str, str]]:
+    """Return groups with the topics whose offsets they do not commit as they go."""
+    return {
+        (topic_name(group, settings.namespace), topic_name(topic.name, settings.namespace))
+        for topic in declared_topics(list(settings.exchanges))
+        for group in topic.read_anew_by
+    }
 
 
 def _end_offsets(client: AdminClient, settings: Settings) -> dict[tuple[str, int], int]:
@@ -75,9 +91,11 @@ def _end_offsets(client: AdminClient, settings: Settings) -> dict[tuple[str, int
     }
 
 
-def _lags_of(brokers: str, group: str, ends: dict[tuple[str, int], int]) -> list[PartitionLag]:
+def _lags_of(
+    configuration: dict[str, Any], group: str, ends: dict[tuple[str, int], int]
+) -> list[PartitionLag]:
     # Not AdminClient.list_consumer_group_offsets: it crashes on a brand-new group in 2.16.1.
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": group})
+    consumer = Consumer({**configuration, "group.id": group})
     try:
         places = [TopicPartition(topic, partition) for topic, partition in ends]
         committed = {

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 
 from aiohttp import web
 
@@ -65,8 +66,13 @@ class Pages:
         status = self._world.faults.rest_status(exchange, now)
         if status is not None:
             headers = {"Retry-After": "1"} if status == 429 else {}
-            return _response(answer({"message": "failed by request"}, status, headers))
-        return _response(self._world.rest[exchange].answer(path, request.query, now))
+            found = answer({"message": "failed by request"}, status, headers)
+        else:
+            found = self._world.rest[exchange].answer(path, request.query, now)
+        response = _response(found)
+        # An exchange's clock is the simulated one, which may run behind ours.
+        response.headers["Date"] = formatdate(now // _SECOND, usegmt=True)
+        return response
 
     async def _ready(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return _response(answer({"ready": True}))

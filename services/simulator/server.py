@@ -29,6 +29,7 @@ _SLICE_S = SLICE_NS / 1e9
 class ServerSettings(msgspec.Struct, frozen=True):
     """What to serve; port 0 takes a free one. `limits` says whether connecting too often counts."""
 
+    host: str = LOOPBACK
     port: int = 0
     model: ModelSettings = ModelSettings()
     oddities: Oddities = Oddities()
@@ -71,7 +72,7 @@ class Simulator:
             application, access_log=None, shutdown_timeout=_STOP_WITHIN_S, handle_signals=False
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, self.port)
+        site = web.TCPSite(self._runner, self._settings.host, self.port)
         try:
             await site.start()
         except OSError as error:

@@ -68,6 +68,22 @@ class History:
             for begin, group in groupby(inside, lambda bar: bar.start // length)
         ]
 
+    def unbroken_bars(
+        self, market: Market, start: int, end: int, minutes: int = 1
+    ) -> list[MinuteBar]:
+        """Return bars as `bars` does, and flat ones at the last close where there was no trade."""
+        length = minutes * MINUTE_NS
+        there = {bar.start: bar for bar in self.bars(market, 0, end, minutes)}
+        if not there:
+            return []
+        close, unbroken = 0.0, []
+        for begin in range(min(there), end, length):
+            bar = there.get(begin) or MinuteBar(begin, close, close, close, close, 0.0, 0.0, 0)
+            close = bar.close
+            if begin >= start:
+                unbroken.append(bar)
+        return unbroken
+
     def day(self, market: Market) -> Day:
         """Return the figures of a market: those of the day before the start and all since."""
         past = self._days.get(market.number)
@@ -81,7 +97,7 @@ class History:
             max(past.high, since.high),
             min(past.low, since.low),
             past.volume + since.volume,
-            past.value + since.volume * (since.low + since.high) / 2,
+            past.value + since.value,
             past.trades + since.trades,
         )
 
@@ -112,7 +128,9 @@ class History:
         for minute, (opened, high, low, close, volume, count) in enumerate(rows):
             if count:
                 start = begin + minute * MINUTE_NS
-                yield MinuteBar(start, opened, high, low, close, volume, count)
+                # Somewhere between what it reached.
+                value = volume * (opened + high + low + close) / 4
+                yield MinuteBar(start, opened, high, low, close, volume, value, count)
 
     def _last_past_day(self, market: Market) -> Day:
         past = self._drawn(market)
@@ -161,5 +179,6 @@ def _merged(start: int, bars: list[MinuteBar]) -> MinuteBar:
         min(bar.low for bar in bars),
         bars[-1].close,
         sum(bar.volume for bar in bars),
+        sum(bar.value for bar in bars),
         sum(bar.trades for bar in bars),
     )

@@ -44,9 +44,10 @@ class MarketEvent(msgspec.Struct, gc=False):
 
 
 class MinuteBar(msgspec.Struct, gc=False):
-    """The trades of a minute (or longer): prices in the quote currency, volume in coins.
+    """The trades of a minute (or longer).
 
-    `start` is in nanoseconds.
+    Prices and `value` (of what was traded) are in the quote currency, `volume` in coins, `start`
+    in nanoseconds.
     """
 
     start: int
@@ -55,6 +56,7 @@ class MinuteBar(msgspec.Struct, gc=False):
     low: float
     close: float
     volume: float
+    value: float
     trades: int
 
     def add(self, price: float, size: float, trades: int) -> None:
@@ -63,6 +65,7 @@ class MinuteBar(msgspec.Struct, gc=False):
         self.low = min(self.low, price)
         self.close = price
         self.volume += size
+        self.value += price * size
         self.trades += trades
 
 
@@ -158,10 +161,14 @@ class Market:
         start = time - time % _MINUTE_NS
         bar = self.bars[-1] if self.bars else None
         if bar is None or bar.start != start:
-            self.bars.append(MinuteBar(start, price, price, price, price, size, trades))
+            self.bars.append(_first(start, price, size, trades))
         else:
             bar.add(price, size, trades)
         if self.since_start is None:
-            self.since_start = MinuteBar(start, price, price, price, price, size, trades)
+            self.since_start = _first(start, price, size, trades)
         else:
             self.since_start.add(price, size, trades)
+
+
+def _first(start: int, price: float, size: float, trades: int) -> MinuteBar:
+    return MinuteBar(start, price, price, price, price, size, price * size, trades)

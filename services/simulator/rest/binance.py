@@ -118,7 +118,7 @@ class BinanceRest:
         end = whole_number(query.get("endTime"), now // _MILLISECOND) * _MILLISECOND
         first = end // length * length - (limit - 1) * length
         start = whole_number(query.get("startTime"), first // _MILLISECOND) * _MILLISECOND
-        bars = self._history.bars(market, start, end + 1, minutes)
+        bars = self._history.unbroken_bars(market, start, min(end, now) + 1, minutes)
         # Counted from the start where one is given, as Binance does.
         chosen = bars[:limit] if "startTime" in query else bars[-limit:]
         return answer([_row(market, bar, length) for bar in chosen])
@@ -231,6 +231,6 @@ def _aggregate_trades(market: Market) -> list[dict[str, Any]]:
 
 def _row(market: Market, bar: MinuteBar, length: int) -> list[Any]:
     prices = [market.value_text(price) for price in (bar.open, bar.high, bar.low, bar.close)]
-    volume, value = f"{bar.volume:.8f}", f"{bar.volume * (bar.low + bar.high) / 2:.8f}"
+    volume, value = f"{bar.volume:.8f}", f"{bar.value:.8f}"
     end = (bar.start + length) // _MILLISECOND - 1
     return [bar.start // _MILLISECOND, *prices, volume, end, value, bar.trades, volume, value, "0"]

@@ -103,7 +103,7 @@ class KrakenRest:
         length = minutes * MINUTE_NS
         since = whole_number(query.get("since"), 0) * _SECOND
         start = max(since, now // length * length - (_MOST_BARS - 1) * length)
-        bars = self._history.bars(market, start, now + 1, minutes)
+        bars = self._history.unbroken_bars(market, start, now + 1, minutes)
         rows = [_row(market, bar) for bar in bars]
         # The last one is not finished.
         last = rows[-2][0] if len(rows) > 1 else now // _SECOND
@@ -121,7 +121,7 @@ class KrakenRest:
 
 def _row(market: Market, bar: MinuteBar) -> list[Any]:
     value = market.value_text
-    mean = value((bar.low + bar.high) / 2)
+    mean = value(bar.value / bar.volume if bar.volume else 0.0)
     prices = [value(price) for price in (bar.open, bar.high, bar.low, bar.close)]
     return [bar.start // _SECOND, *prices, mean, f"{bar.volume:.8f}", bar.trades]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.ingestion.backoff import Backoff
+from agents.runtime.backoff import Backoff
 
 
 def test_waits_double_up_to_thirty_seconds_and_a_full_jitter_scales_them() -> None:

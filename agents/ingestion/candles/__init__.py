@@ -1,0 +1,1 @@
+"""Warm start: finished one-minute candles from the exchanges' REST interfaces."""

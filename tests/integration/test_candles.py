@@ -1,0 +1,517 @@
+"""Candles of the past by REST into `candles`: at the start, after an outage, and as allowed.
+
+Where nothing depends on Kafka the worker runs in this process beside a log in memory, and some
+tests let the clock of simulator and worker run faster: an outage takes minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from agents.ingestion.instruments.markets import INSTRUMENTS
+from agents.ingestion.metrics import IngestionMetrics
+from agents.ingestion.worker import IngestionWorker
+from agents.runtime.consumer import RecordBatch
+from models.partition import partition_of
+from models.records.candles import Candles, decode_candles
+from models.records.dead_letters import DeadLetter
+from models.records.reference import Market, encode_reference
+from models.settings import Settings
+from services.local.ports import choose_port
+from services.local.workers import answers_ready
+from services.simulator.market.history import MINUTE_NS
+from services.simulator.market.model import ModelSettings
+from services.simulator.server import ServerSettings, Simulator
+from services.simulator.urls import simulated_urls
+from tests.integration.line import cointide, read_topic
+from tests.integration.test_lossless import processes
+
+SECOND = 1_000_000_000
+DAY_MINUTES = 24 * 60
+LIMIT_S = 60.0
+
+
+class Clock:
+    """A wall clock that runs so many times as fast from now on, or from `start` (ns)."""
+
+    def __init__(self, speed: float, start: int | None = None) -> None:
+        self._speed = speed
+        self._begin = time.time_ns() if start is None else start
+        self._since = time.monotonic_ns()
+
+    def __call__(self) -> int:
+        return self._begin + int((time.monotonic_ns() - self._since) * self._speed)
+
+
+class MemoryLog:
+    """Kafka, as far as a worker of ingestion knows it."""
+
+    def __init__(self) -> None:
+        self.sent: defaultdict[str, list[tuple[int, bytes | None, bytes]]] = defaultdict(list)
+
+    async def send(
+        self, topic: str, partition: int, key: bytes | None, value: bytes
+    ) -> Awaitable[object]:
+        """Take a record."""
+        self.sent[topic].append((partition, key, value))
+        delivery: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        delivery.set_result(None)
+        return delivery
+
+    async def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Take positions."""
+
+    async def beginnings(
+        self, partitions: Iterable[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], int]:
+        """Return the first offsets."""
+        return dict.fromkeys(partitions, 0)
+
+    async def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Read on somewhere; ingestion never asks for it."""
+        raise AssertionError(f"sought {offset} of {topic} {partition}")
+
+    def candles(self) -> list[Candles]:
+        """Return the records of the first partition; every other one has the same."""
+        by_partition: defaultdict[int, list[bytes]] = defaultdict(list)
+        for partition, key, value in self.sent["candles"]:
+            record = decode_candles(value)
+            assert key == record.market.encode()
+            by_partition[partition].append(value)
+        assert all(values == by_partition[0] for values in by_partition.values())
+        return [decode_candles(value) for value in by_partition[0]]
+
+    def letters(self) -> list[DeadLetter]:
+        """Return the dead letters."""
+        return [json.loads(value) for _, _, value in self.sent["dead_letters"]]
+
+
+class Line:
+    """A simulator and a worker of ingestion in this process."""
+
+    def __init__(self, simulator: Simulator, clock: Clock, **changes: object) -> None:
+        chosen: dict[str, object] = {
+            "source": "simulated",
+            "partitions": 2,
+            "exchanges": ["kraken"],
+            # With a fast clock a moment of ours is long.
+            "silence_limit_s": 3_600.0,
+            "silence_limit_binance_s": 3_600.0,
+            **simulated_urls(simulator.port),
+        }
+        self.settings = Settings(**(chosen | changes))  # type: ignore[arg-type]
+        self.simulator = simulator
+        self.log = MemoryLog()
+        self.metrics = IngestionMetrics()
+        self.worker = IngestionWorker(
+            self.settings,
+            self.log,
+            lambda *_: None,
+            lambda *_: {},
+            lambda: 1,
+            self.metrics,
+            clock,
+        )
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Line:
+        """Own every partition and follow every market."""
+        await self.own(range(self.settings.partitions))
+        self._running = asyncio.create_task(self.worker.run(lambda: False))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the worker."""
+        assert self._running is not None
+        self._running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._running
+        await self.worker.close()
+
+    def markets(self) -> list[Market]:
+        """Return what the exchanges list."""
+        world = self.simulator.world
+        return [
+            market
+            for exchange in self.settings.exchanges
+            for market in INSTRUMENTS[exchange].read(
+                world.rest[exchange].answer(INSTRUMENTS[exchange].path[1:], {}, world.now).body
+            )
+        ]
+
+    async def own(self, partitions: Iterable[int]) -> None:
+        """Be assigned these partitions, and read `markets` from its beginning."""
+        owned = list(partitions)
+        await self.worker.revoked()
+        await self.worker.open(owned, {})
+        for partition in owned:
+            markets = [
+                market
+                for market in self.markets()
+                if partition_of(market.coin, self.settings.partitions) == partition
+            ]
+            records = [
+                SimpleNamespace(
+                    offset=offset, key=market.market.encode(), value=encode_reference(market)
+                )
+                for offset, market in enumerate(markets)
+            ]
+            self.worker.take("markets", RecordBatch("markets", partition, cast(Any, records)))
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric, 0 while it is not there."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for a condition."""
+        deadline = time.monotonic() + LIMIT_S
+        while not condition():
+            assert self._running is not None
+            if self._running.done():
+                self._running.result()
+            assert time.monotonic() < deadline, f"expected {what}; {dict(self.metrics_shown())}"
+            await asyncio.sleep(0.02)
+
+    def metrics_shown(self) -> Iterable[tuple[str, float]]:
+        """Yield the metrics that say something."""
+        for family in self.metrics.registry.collect():
+            for sample in family.samples:
+                if "candle" in sample.name and not sample.name.endswith("_created"):
+                    yield f"{sample.name}{sample.labels}", sample.value
+
+    def assert_is_history(self, record: Candles) -> None:
+        """See that a record tells what the simulator's market has traded in these minutes."""
+        world = self.simulator.world
+        (market,) = [m for m in world.model.markets if m.listing.market == record.market]
+        begin, end = record.start[0] * SECOND, record.start[-1] * SECOND + 1
+        source = world.history.bars if "coinbase" in record.market else world.history.unbroken_bars
+        bars = source(market, begin, end)
+        assert record.start == [bar.start // SECOND for bar in bars]
+        tick = 10.0**-market.listing.price_digits
+        for row, bar in enumerate(bars):
+            prices = (record.open[row], record.high[row], record.low[row], record.close[row])
+            expected = (bar.open, bar.high, bar.low, bar.close)
+            assert prices == pytest.approx(expected, abs=0.51 * tick)
+            assert record.volume[row] == pytest.approx(bar.volume, abs=1e-8)
+            if record.quote_volume[row] is not None:
+                slack = bar.volume * tick + 1e-8 * bar.close + 1e-8
+                assert record.quote_volume[row] == pytest.approx(bar.value, abs=slack)
+                assert record.trades[row] == bar.trades
+
+
+def simulator_of(clock: Clock, coins: int = 2, rate: float = 40.0) -> Simulator:
+    """Return a small simulator."""
+    model = ModelSettings(seed=3, coins=coins, rate=rate)
+    return Simulator(ServerSettings(model=model, limits=False), clock)
+
+
+def first_records(line: Line) -> dict[str, Candles]:
+    """Return the first record of every market."""
+    return {record.market: record for record in reversed(line.log.candles())}
+
+
+async def warm(line: Line) -> dict[str, Candles]:
+    """Wait until every market has its first record."""
+    wanted = {market.market for market in line.markets()}
+    await line.until(lambda: set(first_records(line)) == wanted, f"candles of {wanted}")
+    return first_records(line)
+
+
+def test_a_start_brings_the_last_day_of_every_market_as_far_as_its_exchange_reaches() -> None:
+    """Kraken gives 720 minutes; the unfinished minute is nobody's; Coinbase tells no counts."""
+
+    async def run() -> None:
+        clock = Clock(1.0)
+        async with (
+            simulator_of(clock) as simulator,
+            Line(simulator, clock, exchanges=["binance", "coinbase", "kraken"]) as line,
+        ):
+            records = await warm(line)
+            for market, record in records.items():
+                line.assert_is_history(record)
+                exchange = market.partition(":")[0]
+                reach = 719 if exchange == "kraken" else DAY_MINUTES
+                span = (record.start[-1] - record.start[0]) // 60 + 1
+                assert span <= reach
+                assert exchange == "coinbase" or len(record.start) == span >= reach - 1
+                assert (record.start[-1] + 60) * SECOND <= clock()
+                told = [value is not None for value in record.quote_volume]
+                assert set(told) == {exchange != "coinbase"}
+            partitions = {partition for partition, _, _ in line.log.sent["candles"]}
+            assert partitions == {0, 1}
+            for exchange in line.settings.exchanges:
+                own = [r for r in line.log.candles() if r.market.startswith(exchange)]
+                written = sum(len(record.start) for record in own)
+                assert line.metric("cointide_candles_total", exchange=exchange) == written
+                assert line.metric("cointide_candle_requests_total", exchange=exchange) >= len(own)
+            assert line.log.sent[f"{exchange}_quotes"], "the line goes on meanwhile"
+
+    asyncio.run(run())
+
+
+def test_an_outage_of_more_than_a_minute_brings_the_minutes_of_the_hole_once_they_are_over() -> (
+    None
+):
+    """Every connection is cut and refused for 90 s; the clock runs 30 times as fast."""
+
+    async def run() -> None:
+        clock = Clock(30.0)
+        async with simulator_of(clock) as simulator, Line(simulator, clock) as line:
+            wanted = set(await warm(line))
+            world = simulator.world
+
+            def since(start: int) -> set[str]:
+                return {r.market for r in line.log.candles() if r.start[-1] >= start // SECOND}
+
+            first = min(r.start[-1] for r in line.log.candles()) * SECOND + MINUTE_NS
+            await line.until(lambda: since(first) == wanted, "the minute of the start")
+            before = len(line.log.candles())
+            begin = world.now
+            world.faults.refuse("kraken", begin + 90 * SECOND)
+            assert simulator.connections.drop("kraken") > 0
+            last = begin // MINUTE_NS * MINUTE_NS + MINUTE_NS
+            await line.until(lambda: since(last) == wanted, "candles of the hole")
+            holes: defaultdict[str, list[int]] = defaultdict(list)
+            for record in line.log.candles()[before:]:
+                line.assert_is_history(record)
+                over = time.gmtime(record.start[-1] + 60)
+                assert record.fetched_at >= time.strftime("%Y-%m-%dT%H:%M:%S", over)
+                holes[record.market] += record.start
+            assert set(holes) == wanted
+            minute = begin // MINUTE_NS * 60
+            for minutes in holes.values():
+                # The last frame may have been one of the minute before.
+                assert minutes[0] in {minute - 60, minute}
+                assert minutes == list(range(minutes[0], minutes[-1] + 1, 60))
+
+    asyncio.run(run())
+
+
+def test_the_exchanges_clock_says_what_is_finished_not_ours() -> None:
+    """Ours is 100 s ahead: what is not over there yet comes when it is."""
+
+    async def run() -> None:
+        begin = time.time_ns()
+        ahead = Clock(30.0, begin + 100 * SECOND)
+        async with simulator_of(Clock(30.0, begin)) as simulator, Line(simulator, ahead) as line:
+            wanted = {market.market for market in line.markets()}
+            over = (begin + 100 * SECOND) // MINUTE_NS * 60
+
+            def all_there() -> bool:
+                records = line.log.candles()
+                now = simulator.world.now // SECOND
+                assert all(record.start[-1] + 60 <= now for record in records)
+                return wanted == {r.market for r in records if r.start[-1] + 60 >= over}
+
+            await line.until(all_there, "the minutes that were over by our clock")
+            for record in line.log.candles():
+                line.assert_is_history(record)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("status", [429, 418, 503])
+def test_a_refusal_is_obeyed_and_the_candles_come_afterwards(status: int) -> None:
+    """For 3 s every request is refused; with `Retry-After: 1` at most 4 can have been made."""
+
+    async def run() -> None:
+        clock = Clock(1.0)
+        async with simulator_of(clock) as simulator:
+            simulator.world.faults.fail_rest("kraken", status, simulator.world.now + 3 * SECOND)
+            async with Line(simulator, clock) as line:
+                await warm(line)
+                refused = line.metric(
+                    "cointide_candle_failures_total", exchange="kraken", reason=f"status_{status}"
+                )
+                assert refused >= 1
+                if status == 429:
+                    assert refused <= 4
+                assert not line.log.letters()
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_is_no_candles_is_a_dead_letter_and_does_not_stop_the_line() -> None:
+    """Kraken answers 404 to everything; no candle comes, ticks do."""
+
+    async def run() -> None:
+        clock = Clock(1.0)
+        async with simulator_of(clock) as simulator:
+            simulator.world.faults.fail_rest("kraken", 404, simulator.world.now + 60 * SECOND)
+            async with Line(simulator, clock) as line:
+                await line.until(lambda: len(line.log.letters()) == 2, "the first two letters")
+                letter = line.log.letters()[0]
+                assert letter["reason"] == "malformed_frame"  # type: ignore[index]
+                assert "status 404" in letter["detail"]  # type: ignore[index]
+                ticks = line.log.sent["kraken_trades"]
+                before = len(ticks)
+                await line.until(lambda: len(ticks) > before + 4, "bursts")
+                assert not line.log.candles()
+                failures = line.metric(
+                    "cointide_candle_failures_total", exchange="kraken", reason="malformed_frame"
+                )
+                assert failures >= 2
+
+    asyncio.run(run())
+
+
+def test_what_a_rebalance_leaves_here_is_not_fetched_again_and_what_it_takes_is() -> None:
+    """Revoked and given back at once; then taken away, and given back later."""
+
+    async def run() -> None:
+        clock = Clock(1.0)
+        async with simulator_of(clock) as simulator, Line(simulator, clock) as line:
+            await warm(line)
+            before = {r.market: r.start[0] for r in line.log.candles()}
+            count = len(line.log.candles())
+            requests = line.metric("cointide_candle_requests_total", exchange="kraken")
+            await line.own([0, 1])
+            moved = {m.market for m in line.markets() if partition_of(m.coin, 2) == 1}
+            assert moved
+            assert moved != set(before)
+
+            def days(market: str) -> int:
+                return sum(
+                    record.market == market and len(record.start) > 600
+                    for record in line.log.candles()[count:]
+                )
+
+            for times in (1, 2):
+                await line.own([0])
+                await line.own([0, 1])
+                await line.until(
+                    lambda times=times: all(days(m) == times for m in moved),  # type: ignore[misc]
+                    f"candles of {moved}",
+                )
+            # Their turn would have come before the second time.
+            assert not [market for market in before if market not in moved and days(market)]
+            more = line.metric("cointide_candle_requests_total", exchange="kraken") - requests
+            # A minute of the start may have come to its end meanwhile.
+            assert 2 * len(moved) <= more <= 2 * len(moved) + len(before)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "none"},
+        {"warm_start_hours": 0.0},
+        {"kraken_rest_url": Settings.model_fields["kraken_rest_url"].get_default()},
+    ],
+)
+def test_nothing_is_fetched_without_a_source_when_it_is_off_or_from_an_exchange_unasked(
+    changes: dict[str, object],
+) -> None:
+    async def run() -> None:
+        clock = Clock(1.0)
+        async with (
+            simulator_of(clock) as simulator,
+            Line(simulator, clock, **changes) as line,
+        ):
+            await line.until(lambda: len(line.log.sent["kraken_quotes"]) > 8, "bursts")
+            assert line.metric("cointide_candle_requests_total", exchange="kraken") == 0
+            assert not line.log.candles()
+
+    asyncio.run(run())
+
+
+def test_through_kafka_every_partition_has_the_candles_that_the_exchange_answers_with(
+    namespaced: Settings, create_topics_for: Callable[[Settings], Any]
+) -> None:
+    """A worker as a process; every partition of `candles` gets the same records."""
+    port = choose_port("simulator", 0, None, ())
+    agent_port = choose_port("worker", 0, None, ())
+    settings = namespaced.model_copy(
+        update={
+            "source": "simulated",
+            "simulator_port": port,
+            "agent_port": agent_port,
+            **simulated_urls(port),
+        }
+    )
+    create_topics_for(settings)
+    with processes(settings) as running:
+        running.start("simulator", ["simulator", "--coins", "3"], settings)
+        running.until(lambda: answers_ready(port), "the simulator to be ready")
+        assert cointide(settings, "markets", "sync").returncode == 0
+        markets = {str(r.key, "utf-8") for r in read_topic(settings, "markets") if r.key}
+        assert len(markets) > 10
+        running.start("ingestion", ["agent", "ingestion"], settings)
+
+        def copies() -> dict[int, dict[str, Candles]]:
+            found: dict[int, dict[str, Candles]] = defaultdict(dict)
+            for record in read_topic(settings, "candles"):
+                assert record.value is not None
+                candles = decode_candles(record.value)
+                found[record.partition].setdefault(candles.market, candles)
+            return found
+
+        everything = set(range(settings.partitions))
+        running.until(
+            lambda: {p for p, found in copies().items() if set(found) == markets} == everything,
+            "candles of every market in every partition",
+        )
+        found = copies()
+        assert all(found[partition] == found[0] for partition in everything)
+        running.end("ingestion", signal.SIGTERM)
+        for market, candles in found[0].items():
+            expected = asked(port, market, candles, running.until)
+            rows = list(
+                zip(
+                    candles.start, candles.open, candles.high, candles.low, candles.close,
+                    candles.volume, strict=True,
+                )
+            )  # fmt: skip
+            assert rows[-100:] == expected[-100:], market
+
+
+def asked(
+    port: int, market: str, candles: Candles, until: Callable[[Callable[[], bool], str], None]
+) -> list[tuple[float, ...]]:
+    """Return the last rows up to that of a record's end, as the exchange itself answers."""
+    exchange, _, pair = market.partition(":")
+    base, quote = pair.split("-")
+    last = candles.start[-1]
+    first = last - 199 * 60
+    names = {"BTC": "XBT", "DOGE": "XDG"}
+    kraken_pair = names.get(base, base) + names.get(quote, quote)
+    until_ms = last * 1_000
+    path = {
+        "binance": f"api/v3/klines?symbol={base}{quote}&interval=1m&endTime={until_ms}&limit=200",
+        "coinbase": f"products/{pair}/candles?granularity=60&start={first}&end={last}",
+        "kraken": f"0/public/OHLC?pair={kraken_pair}&interval=1&since={first}",
+    }[exchange]
+    answers: list[Any] = []
+
+    def comes() -> bool:
+        try:
+            url = f"http://127.0.0.1:{port}/{exchange}/{path}"
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                answers.append(json.load(answer))
+        except urllib.error.HTTPError as error:
+            if error.code != 429:
+                raise
+            return False
+        return exchange != "kraken" or not answers[-1]["error"]
+
+    until(comes, f"candles of {market}")
+    rows = answers[-1]
+    if exchange == "coinbase":
+        return [(t, o, h, low, c, v) for t, low, h, o, c, v in reversed(rows)]
+    if exchange == "binance":
+        return [(row[0] // 1000, *map(float, row[1:6])) for row in rows]
+    (kept,) = [value for key, value in rows["result"].items() if key != "last"]
+    return [(row[0], *map(float, row[1:5]), float(row[6])) for row in kept if row[0] <= last]
