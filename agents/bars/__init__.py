@@ -1,0 +1,1 @@
+"""Bars and indicators of every market: `docs/bars-and-indicators.md` says what they are."""
