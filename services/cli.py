@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from models.errors import CointideError, SettingsError
 from models.settings import ENVIRONMENT_PREFIX, Settings
@@ -17,6 +18,11 @@ from services.commands import COMMANDS
 _FAILED = 1
 _MISUSED = 2
 _INTERRUPTED = 130
+_SECRETS = {
+    name
+    for name, field in Settings.model_fields.items()
+    if field.annotation in (SecretStr, list[SecretStr])
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     1 is a command that failed, 2 one that was called wrongly; either says why on standard error.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    # Before numpy is there. More threads spin as they wait: with two a matrix of 1,000 coins costs
+    # three times the CPU time; and which bits come out must not depend on the machine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(
         prog="cointide", description="Live microstructure of crypto markets."
     )
@@ -63,12 +72,16 @@ def read_settings(namespace: str | None = None) -> Settings:
     try:
         return Settings() if namespace is None else Settings(namespace=namespace)
     except ValidationError as error:
-        found = "; ".join(
-            f"{ENVIRONMENT_PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']}, "
-            f"was {problem['input']!r}"
-            for problem in error.errors()
-        )
+        found = "; ".join(map(_problem, error.errors()))
         raise SettingsError(f"expected settings within their bounds, but {found}") from error
+
+
+def _problem(problem: ErrorDetails) -> str:
+    if not problem["loc"]:  # of several settings together, of which the input would be all
+        return problem["msg"].removeprefix("Value error, ")
+    name = str(problem["loc"][0])
+    was = "" if name in _SECRETS else f", was {problem['input']!r}"
+    return f"{ENVIRONMENT_PREFIX}{name.upper()}: {problem['msg']}{was}"
 
 
 if __name__ == "__main__":

@@ -37,6 +37,10 @@ COMMANDS = {
     "agent": Command("services.commands.agent", "run one worker of an agent"),
     "simulator": Command("services.commands.simulator", "serve simulated exchanges on loopback"),
     "gateway": Command("services.commands.gateway", "serve REST, websocket and page"),
+    "backtest": Command("services.commands.backtest", "say what a rule saved on captures"),
+    "archive": Command("services.commands.archive", "list, check and compact the archive"),
+    "audit": Command("services.commands.audit", "recompute published spreads from the archive"),
+    "correlate": Command("services.commands.correlate", "print correlations of a file of prices"),
 }
 
 

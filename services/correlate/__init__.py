@@ -1,0 +1,1 @@
+"""Correlations of a file of prices, by the mathematics of the line and without it."""
