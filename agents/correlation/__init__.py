@@ -1,0 +1,1 @@
+"""The correlation agent: closes in, rows and matrices of correlations out."""
