@@ -1,0 +1,1 @@
+"""What an order costs: limit prices, fills, routes. Indicative, never advice."""
