@@ -17,16 +17,16 @@ class LineDelay:
         self.is_live = is_live
         self.now = now
 
-    def is_delayed(self, as_of: int) -> bool:
-        """Return whether figures as of this time (ns) are late."""
-        return self.is_live and self.now() - as_of > DELAYED_AFTER
+    def is_delayed(self, as_of: int, limit: int = DELAYED_AFTER) -> bool:
+        """Return whether figures as of this time (ns) are late, by more than `limit` (ns)."""
+        return self.is_live and self.now() - as_of > limit
 
-    def marked(self, figures: Figures, as_of: int) -> Figures:
+    def marked(self, figures: Figures, as_of: int, limit: int = DELAYED_AFTER) -> Figures:
         """Return the figures; late ones are `stale`, with `line_delayed` as the reason of `as_of`.
 
         Their values stay: they were right as of then.
         """
-        if not self.is_delayed(as_of):
+        if not self.is_delayed(as_of, limit):
             return figures
         reasons = {**figures["reasons"], "as_of": "line_delayed"}
         return {**figures, "stale": True, "reasons": reasons}

@@ -28,13 +28,13 @@ def chosen_markets(
     """
     markets = memory.markets()
     if exchange is not None:
-        _expect(exchange, "exchange", {*memory.exchanges})
+        expect_known(exchange, "exchange", {*memory.exchanges})
         markets = [market for market in markets if exchange_of(market) == exchange]
     if coin is not None:
-        _expect(coin, "coin", {*memory.all_coins()})
+        expect_known(coin, "coin", {*memory.all_coins()})
         markets = [market for market in markets if coin_of(market) == coin]
     if quote is not None:
-        _expect(quote, "quote_currency", {*map(quote_of, memory.markets())})
+        expect_known(quote, "quote_currency", {*map(quote_of, memory.markets())})
         markets = [market for market in markets if quote_of(market) == quote]
     return markets
 
@@ -60,6 +60,11 @@ def quote_of(market: str) -> str:
     return market.rpartition("-")[2]
 
 
-def _expect(value: str, what: str, known: set[str]) -> None:
+def expect_known(value: str, what: str, known: set[str]) -> None:
+    """Refuse a value that is not known.
+
+    Raises:
+        RefusedError: `unknown_exchange`, `unknown_coin` or `unknown_quote_currency`.
+    """
     if value not in known:
         raise RefusedError(f"unknown_{what}", f"expected a known {what}, was {value!r}")

@@ -14,8 +14,10 @@ from services.gateway.hub.messages import Reconnect
 from services.gateway.items import Item
 from services.gateway.kafka.reader import Taken
 from services.gateway.keys import ApiKeys
+from services.gateway.limits.buckets import Buckets, Connections
 from services.gateway.memory.memory import Memory
 from services.gateway.memory.quotes import Sight
+from services.gateway.orders.past import FindPast, nothing_past
 
 BEAT_S = 1.0
 
@@ -33,13 +35,21 @@ class Gateway:
         now: Callable[[], int],
         schedule: Schedule,
         topics: Iterable[str],
+        find_past: FindPast = nothing_past,
     ) -> None:
-        """`now` reads the clock in nanoseconds, `schedule` plans a call, `topics` are read."""
+        """`now` reads the clock in nanoseconds, `schedule` plans a call, `topics` are read.
+
+        `find_past` gives the last hour of a market's source; it may block.
+        """
         self.settings = settings
         self.now = now
-        self.memory = Memory(LineDelay(settings.source != "none", now), settings.exchanges)
+        self.find_past = find_past
+        delay = LineDelay(settings.source != "none", now)
+        self.memory = Memory(delay, settings.exchanges, settings.correlation_tables)
         self.hub = Hub(schedule)
         self.keys = ApiKeys(key.get_secret_value() for key in settings.api_keys)
+        self.buckets = Buckets(settings.rate_limit_per_minute, settings.rate_limit_burst, now)
+        self.connections = Connections(settings.websocket_limit)
         self.waiting_for = set(topics)
         self.is_stopping = False
         self.records: Counter[str] = Counter()

@@ -24,8 +24,12 @@ def encode(message: object, form: Format) -> bytes:
     return _ENCODE[form](message)
 
 
-class ItemMessage(msgspec.Struct, frozen=True):
-    """An item as it travels; `seq` is null where the key has no value yet."""
+class ItemMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An item as it travels; `seq` is null where the key has no value yet.
+
+    `revised` (else left out) says that the value takes the place of one that was sent before; it
+    stands outside of the chain of `prev_seq`.
+    """
 
     key: str
     seq: int | None
@@ -33,16 +37,21 @@ class ItemMessage(msgspec.Struct, frozen=True):
     ts_event: str | None
     ts_publish: str | None
     data: msgspec.Raw
+    revised: bool = False
 
 
 class Item:
     """A value of a key, its number `seq` and that of the value before, `prev_seq`.
 
     `ts_event` is in nanoseconds, `ts_publish` (when it was produced into Kafka) in milliseconds.
-    `render` gives the figures; it is asked once a format, when someone wants them.
+    `render` gives the figures; it is asked once a format, when someone wants them. An alias is
+    the same value under a second name of its key: only who asks for that name gets it.
     """
 
-    __slots__ = ("_data", "_encoded", "_render", "key", "prev_seq", "seq", "ts_event", "ts_publish")
+    __slots__ = (
+        "_data", "_encoded", "_render", "is_alias", "is_revised", "key", "prev_seq", "seq",
+        "ts_event", "ts_publish",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -52,7 +61,12 @@ class Item:
         ts_event: int,
         ts_publish: int,
         render: Callable[[], Figures],
+        *,
+        is_revised: bool = False,
+        is_alias: bool = False,
     ) -> None:
+        self.is_revised = is_revised
+        self.is_alias = is_alias
         self.key = key
         self.seq = seq
         self.prev_seq = prev_seq
@@ -67,11 +81,15 @@ class Item:
 
         What has been serialised already is shared.
         """
-        if prev_seq == self.prev_seq:
+        if prev_seq == self.prev_seq or self.is_revised:
             return self
         follower = Item(self.key, self.seq, prev_seq, self.ts_event, self.ts_publish, self._render)
         follower._data = self._data
         return follower
+
+    def narrowed(self, coins: tuple[str, ...] | None) -> Item:  # noqa: ARG002 - of matrices only
+        """Return the value over these coins; None is what is usual."""
+        return self
 
     def figures(self) -> Figures:
         """Return the figures."""
@@ -89,6 +107,7 @@ class Item:
             ts_event=iso_microseconds(self.ts_event),
             ts_publish=iso_microseconds(self.ts_publish * _MILLISECOND),
             data=data,
+            revised=self.is_revised,
         )
 
     def encoded(self, form: Format) -> msgspec.Raw:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+from starlette.datastructures import URL
 
 from services.gateway.items import Figures
 from services.gateway.problems import RefusedError
 
 LONGEST = 1_000
+_DIGITS = 18
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -46,13 +48,22 @@ def page_of(
         if figures is None:
             continue
         if len(data) == window.limit:
-            return Listed(data, _cursor_of(last))
+            return Listed(data, cursor_of(last))
         data.append(figures)
         last = name
     return Listed(data, None)
 
 
-def _cursor_of(name: str) -> str:
+def next_link(address: URL, cursor: str | None) -> dict[str, str]:
+    """Return the header `Link` (RFC 8288) that leads to the next page; nothing on the last one."""
+    if cursor is None:
+        return {}
+    target = address.include_query_params(cursor=cursor)
+    return {"Link": f'<{target.path}?{target.query}>; rel="next"'}
+
+
+def cursor_of(name: str) -> str:
+    """Return the cursor that leads to what comes after a name."""
     return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
@@ -62,3 +73,15 @@ def _name_of(cursor: str) -> str:
         return base64.b64decode(padded, b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise RefusedError("bad_cursor", f"expected `next` of a page, was {cursor!r}") from error
+
+
+def number_of(cursor: str) -> int:
+    """Return the number behind which a page begins.
+
+    Raises:
+        RefusedError: `bad_cursor`.
+    """
+    text = _name_of(cursor)
+    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
+        raise RefusedError("bad_cursor", f"expected `next` of a page, was {cursor!r}")
+    return int(text)

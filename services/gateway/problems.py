@@ -51,6 +51,15 @@ class UnauthorizedError(RefusedError):
         super().__init__("unauthorized", "expected a good key in X-API-Key or as Bearer")
 
 
+class ForbiddenOriginError(RefusedError):
+    """A websocket that a page of another site asks for."""
+
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, origin: str) -> None:
+        super().__init__("forbidden_origin", f"expected a page of this host, was {origin!r}")
+
+
 class NotReadyError(RefusedError):
     """Not everything has been read yet, or the gateway is about to stop (nothing is waited for)."""
 

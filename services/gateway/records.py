@@ -9,13 +9,24 @@ import msgspec
 import numpy as np
 
 from models.errors import RecordError
+from models.records.bars import Bars, Indicators, decode_bars, decode_indicators
 from models.records.bursts import QuoteBurst, TradeBurst, Unseen, decode_quotes, decode_trades
+from models.records.correlations import (
+    WHY,
+    CorrelationBlock,
+    Returns,
+    decode_block,
+    decode_returns,
+)
 from models.records.reference import Coin, Feed, Market, decode_coin, decode_feed, decode_market
 from models.records.spreads import decode_spreads
 from models.records.unpacked import spread_objects
-from services.gateway.times import seconds_of
+from services.gateway.times import nanoseconds_of, seconds_of
 
-Codec = Literal["quotes", "trades", "spreads", "coins", "markets", "feeds"]
+Codec = Literal[
+    "quotes", "trades", "spreads", "bars", "indicators", "returns", "correlations", "coins",
+    "markets", "feeds",
+]  # fmt: skip
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -101,7 +112,24 @@ class ReferenceRecord(msgspec.Struct, frozen=True):
     record: Coin | Market | Feed | None
 
 
-Record = QuoteRecord | TradeRecord | SpreadRecord | ReferenceRecord
+Derived = Bars | Indicators | Returns | CorrelationBlock
+
+
+class DerivedRecord(msgspec.Struct, frozen=True):
+    """Figures as an agent published them."""
+
+    place: Place
+    value: Derived
+
+
+Record = QuoteRecord | TradeRecord | SpreadRecord | DerivedRecord | ReferenceRecord
+
+_DERIVED: dict[Codec, Callable[[bytes], Derived]] = {
+    "bars": decode_bars,
+    "indicators": decode_indicators,
+    "returns": decode_returns,
+    "correlations": decode_block,
+}
 
 
 def decode(codec: Codec, place: Place, key: bytes | None, value: bytes | None) -> Record:
@@ -117,6 +145,8 @@ def decode(codec: Codec, place: Place, key: bytes | None, value: bytes | None) -
             return _trades(place, decode_trades(value))
         if codec == "spreads":
             return spread_record(place, value or b"")
+        if codec in _DERIVED:
+            return derived_record(codec, place, value or b"")
         return _reference(codec, place, key, value)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, LookupError) as error:
         raise RecordError("undecodable_record", f"expected one of {codec}, {error}") from error
@@ -137,6 +167,46 @@ def spread_record(place: Place, value: bytes) -> SpreadRecord:
         figures={figures["market"]: figures for figures in spread_objects(spreads)},
         value=value,
     )
+
+
+def derived_record(codec: Codec, place: Place, value: bytes) -> DerivedRecord:
+    """Return a record of the topics `bars`, `indicators`, `returns` or `correlations`.
+
+    Raises:
+        msgspec.DecodeError: the value is none.
+        ValueError: its columns are not of one length.
+    """
+    derived = _DERIVED[codec](value)
+    if isinstance(derived, CorrelationBlock):
+        _check_block(derived)
+    else:
+        _check_columns(derived)
+    return DerivedRecord(place, derived)
+
+
+def _check_columns(derived: Bars | Indicators | Returns) -> None:
+    """A record with a column too short would end the reader later, where nobody can say why."""
+    rows = derived.coins if isinstance(derived, Returns) else derived.markets
+    for name in derived.__struct_fields__:
+        column = getattr(derived, name)
+        if isinstance(column, list) and name != "masked" and len(column) != len(rows):
+            raise ValueError(f"expected {len(rows)} of {name}, was {len(column)}")
+    nanoseconds_of(derived.as_of)
+
+
+def _check_block(block: CorrelationBlock) -> None:
+    coins, rows = len(block.coins), block.rows
+    nanoseconds_of(block.as_of)
+    if not coins:
+        return  # a table without coins yet
+    shapes = [block.column(name).shape for name in ("matrix", "n", "n_rest", "n_effective", "why")]
+    vectors = [len(column) // 8 for column in (block.sigma, block.ticks)]
+    if {*shapes} != {(rows, coins)} or {*vectors} != {coins} or not rows:
+        raise ValueError(f"expected columns of {rows} rows and {coins} coins, was {shapes}")
+    if not (0 <= block.block < block.blocks and 0 <= block.first_row <= coins - rows):
+        raise ValueError(f"expected rows within the matrix, was {rows} from {block.first_row}")
+    if block.column("why").max() >= len(WHY):
+        raise ValueError(f"expected why below {len(WHY)}, was {block.column('why').max()}")
 
 
 def _head(burst: QuoteBurst | TradeBurst) -> BurstHead:

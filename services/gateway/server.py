@@ -19,6 +19,7 @@ from services.gateway.gateway import Gateway
 from services.gateway.kafka.reader import Reader, Taken
 from services.gateway.kafka.topics import ReadTopic, read_topics
 from services.gateway.logs import configure_logs
+from services.gateway.orders.reading import Pasts
 from services.gateway.stream.protocol import OutletProtocol
 
 _LARGEST_MESSAGE = 64 * 1024
@@ -34,14 +35,20 @@ def serve(settings: Settings, brokers: str) -> int:
     """
     configure_logs(settings)
     topics = read_topics(settings.exchanges, settings.namespace)
-    gateway = Gateway(settings, time.time_ns, _call_later, [topic.name for topic in topics])
+    gateway = Gateway(
+        settings,
+        time.time_ns,
+        _call_later,
+        [topic.name for topic in topics],
+        Pasts(brokers, settings).of,
+    )
     server: GatewayServer
 
     def failed(error: Exception) -> None:
         structlog.get_logger().error("reader ended", exc_info=error)
         server.fail()
 
-    app = create_app(gateway, reading(brokers, topics, failed))
+    app = create_app(gateway, reading(brokers, settings, topics, failed))
     server = GatewayServer(
         uvicorn.Config(
             app,
@@ -107,7 +114,10 @@ class GatewayServer(uvicorn.Server):
 
 
 def reading(
-    brokers: str, topics: list[ReadTopic], failed: Callable[[Exception], None]
+    brokers: str,
+    settings: Settings,
+    topics: list[ReadTopic],
+    failed: Callable[[Exception], None],
 ) -> Callable[[Gateway], contextlib.AbstractAsyncContextManager[None]]:
     """Return what reads these topics into a gateway while the server runs."""
 
@@ -131,7 +141,7 @@ def reading(
             while not done.wait(_POLL_S) and not is_over.is_set():
                 pass
 
-        reader = Reader(brokers, topics, hand_over, failed)
+        reader = Reader(brokers, settings, topics, hand_over, failed)
         reader.start()
         try:
             yield

@@ -9,14 +9,19 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from itertools import zip_longest
 from types import TracebackType
 from typing import Any
 
 import httpx
+from confluent_kafka import Producer
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from models.settings import Settings
+from models.topics import topic_name
 from services.local.ports import LOOPBACK, choose_port
 from tests.integration.line import ROOT, command, environment, tail_of, until
 
@@ -103,6 +108,8 @@ class StreamClient:
             plain.connect((LOOPBACK, gateway.port))
             options |= {"sock": plain, "max_queue": 1}
         options.setdefault("max_size", None)
+        # A test that waits for something else reads nothing, so it would miss the pongs.
+        options.setdefault("ping_interval", None)
         self._stack = ExitStack()
         self.connection: ClientConnection = self._stack.enter_context(
             connect(f"ws://{gateway.address}/v1/stream{query}", compression=None, **options)
@@ -147,3 +154,31 @@ def items_of(message: dict[str, Any]) -> list[dict[str, Any]]:
     if message["type"] == "batch":
         return list(message["items"])
     return [message] if message["type"] in {"update", "snapshot"} else []
+
+
+def closed(client: StreamClient) -> int:
+    """Read until the connection is closed; return the code."""
+    with suppress(ConnectionClosed):
+        while True:
+            client.next()
+    code = client.connection.close_code
+    assert code is not None
+    return code
+
+
+def send(
+    settings: Settings, topic: str, values: Sequence[bytes], keys: Sequence[bytes | None] = ()
+) -> None:
+    """Put records into partition 2 of a topic; a compacted one takes none without a key."""
+    producer = Producer({"bootstrap.servers": settings.kafka_brokers, "linger.ms": 1})
+    failed: list[Any] = []
+
+    def delivered(error: Any, _message: Any) -> None:
+        if error is not None:
+            failed.append(error)
+
+    name = topic_name(topic, settings.namespace)
+    for value, key in zip_longest(values, keys):
+        producer.produce(name, value, key, partition=2, on_delivery=delivered)
+    assert producer.flush(LIMIT_S) == 0
+    assert not failed, failed

@@ -5,20 +5,18 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import msgspec
 import numpy as np
 import pytest
-from confluent_kafka import Producer
 from pydantic import SecretStr
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from models.records.bursts import TradeBurst, encode_burst
 from models.settings import Settings
-from models.topics import SPREADS, topic_name
+from models.topics import SPREADS
 from tests.integration.conftest import CreateTopics, Stack
-from tests.integration.gateway import LIMIT_S, GatewayProcess, StreamClient, items_of
+from tests.integration.gateway import LIMIT_S, GatewayProcess, StreamClient, closed, items_of, send
 from tests.unit.gateway.made import START, spreads
 
 MARKETS = [f"kraken:C{number:03d}-USD" for number in range(100)]
@@ -42,14 +40,6 @@ def gateway(settings: Settings) -> Iterator[GatewayProcess]:
         yield process
 
 
-def send(settings: Settings, topic: str, values: list[bytes]) -> None:
-    """Put records into partition 2 of a topic."""
-    producer = Producer({"bootstrap.servers": settings.kafka_brokers, "linger.ms": 1})
-    for value in values:
-        producer.produce(topic_name(topic, settings.namespace), value, partition=2)
-    assert producer.flush(LIMIT_S) == 0
-
-
 def send_spreads(settings: Settings, seconds: list[int]) -> None:
     """Put seconds of spreads of all markets into the topic."""
     values = [spreads(second, MARKETS, spread=float(second)).value for second in seconds]
@@ -67,16 +57,6 @@ def send_trades(settings: Settings, bursts: int, trades: int) -> None:
         side=np.ones(trades, "i1").tobytes(), trade_id=np.arange(trades, dtype="<i8").tobytes(),
     )  # fmt: skip
     send(settings, "kraken_trades", [encode_burst(burst)] * bursts)
-
-
-def closed(client: StreamClient) -> int:
-    """Read until the connection is closed; return the code."""
-    with suppress(ConnectionClosed):
-        while True:
-            client.next()
-    code = client.connection.close_code
-    assert code is not None
-    return code
 
 
 def test_a_slow_client_gets_the_newest(gateway: GatewayProcess, settings: Settings) -> None:

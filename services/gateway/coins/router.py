@@ -15,7 +15,7 @@ router = APIRouter(tags=["coins"])
 
 @router.get("/v1/coins", responses=described("CoinList", examples.page_of(examples.COIN), "Coins."))
 async def coins(gateway: ReadyGateway, page: Page) -> Response:
-    """Every coin by name: rank, market value, 24 h volume and change."""
+    """Every coin by name: rank, market value, reference price, 24 h volume and change."""
     memory = gateway.memory
     return answer(page_of(memory.all_coins(), page, lambda coin: coin_figures(memory, coin)))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from models.times import iso_seconds
+from services.gateway.correlations.figures import DELAYED_STEPS, SECOND
 from services.gateway.items import Figures
 from services.gateway.memory.memory import Memory
 from services.gateway.problems import UnknownThingError
@@ -31,11 +33,31 @@ def coin_figures(memory: Memory, coin: str) -> Figures:
         raise UnknownThingError("unknown_coin", f"expected a coin, was {coin!r}")
     known = {} if record is None else msgspec.structs.asdict(record)
     fields = {name: known.get(name) for name in _FIELDS}
-    fields |= {"reference_price": None, "as_of": fields["source_time"]}
+    fields["as_of"] = fields["source_time"]
+    reasons = {name: "warming" for name, value in fields.items() if value is None}
+    price, price_reasons = _reference_price(memory, coin)
     return {
         "coin": coin,
         **fields,
+        **price,
         "flags": known.get("flags", []),
-        "stale": False,
-        "reasons": {name: "warming" for name, value in fields.items() if value is None},
+        "stale": bool(price_reasons),
+        "reasons": reasons | price_reasons,
     }
+
+
+def _reference_price(memory: Memory, coin: str) -> tuple[Figures, dict[str, str]]:
+    """Return the newest reference price, and why it is none or late."""
+    price = memory.returns.price(coin)
+    names = ("reference_price", "reference_quote_currency", "reference_as_of")
+    if price is None:
+        return dict.fromkeys(names), dict.fromkeys(names, "warming")
+    values = (price.price, price.quote_currency, iso_seconds(price.as_of))
+    reasons: dict[str, str] = {}
+    if price.price is None:
+        # No market of the coin showed a mid at this step.
+        reasons = dict.fromkeys(names[:2], "stale")
+    limit = DELAYED_STEPS * price.step_s * SECOND
+    if memory.delay.is_delayed(price.as_of * SECOND, limit):
+        reasons["reference_as_of"] = "line_delayed"
+    return dict(zip(names, values, strict=True)), reasons

@@ -29,10 +29,33 @@ SPREAD: dict[str, Any] = {
             "max": 0.4,
             "n": 212,
             "coverage": 1.0,
+            "imbalance": 0.21,
+            "depth": 104803.2,
+            "trade_low": 63505.1,
+            "trade_high": 63508.0,
+            "trades_n": 17,
         }
     },
+    "bid_size": 1.25,
+    "ask_size": 0.4,
+    "imbalance": 0.5152,
+    "effective_bps": 0.02,
+    "trades_n": 17,
+    "trades_coverage": 1.0,
+    "realised_5s_bps": 0.01,
+    "realised_5s_n": 15,
+    "impact_5s_bps": 0.01,
+    "realised_60s_bps": None,
+    "realised_60s_n": 0,
+    "impact_60s_bps": None,
+    "baseline_bps": 0.0193,
+    "baseline_sigma": 0.11,
+    "z": -0.4,
+    "z_n": 180,
+    "half_life_s": 4.2,
+    "half_life_n": 179,
     "stale": False,
-    "reasons": {},
+    "reasons": {"realised_60s_bps": "no_trades", "impact_60s_bps": "no_trades"},
 }
 
 QUOTE: dict[str, Any] = {
@@ -73,13 +96,15 @@ COIN: dict[str, Any] = {
     "market_value": 1.26e12,
     "volume_24h": 3.1e10,
     "change_24h": -0.8,
-    "reference_price": None,
+    "reference_price": 63507.65,
+    "reference_quote_currency": "USD",
+    "reference_as_of": "2026-11-21T10:00:10Z",
     "flags": [],
     "source": "coingecko",
     "source_time": _TIME,
     "as_of": _TIME,
     "stale": False,
-    "reasons": {"reference_price": "warming"},
+    "reasons": {},
 }
 
 FEED: dict[str, Any] = {
@@ -113,9 +138,20 @@ CATALOG: dict[str, Any] = {
     "markets": ["kraken:BTC-USD", "kraken:ETH-USD"],
     "quote_currencies": ["USD"],
     "windows": ["15s"],
-    "methods": [],
-    "intervals": [],
-    "channels": ["quotes", "trades", "spreads", "feeds"],
+    "methods": ["pearson"],
+    "intervals": ["1m", "5m", "1h", "1d"],
+    "tables": [
+        {
+            "table": "1h.60s.pearson",
+            "key": "1h.pearson",
+            "window": "1h",
+            "sampling": "60s",
+            "method": "pearson",
+            "step_s": 10,
+            "coins": 20,
+        }
+    ],
+    "channels": ["quotes", "trades", "spreads", "feeds", "bars", "indicators", "correlations"],
 }
 
 PROBLEM: dict[str, Any] = {

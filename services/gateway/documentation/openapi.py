@@ -13,7 +13,8 @@ from services.gateway.documentation.schemas import schema_components
 _ABOUT = (
     "Live microstructure of crypto markets. Every figure stands beside `as_of`, its window, `n`, "
     "`coverage` and `stale`; what is undefined is null, and `reasons` says why. "
-    "Requests are not limited in number yet. The websocket is described in `/asyncapi.json`."
+    "Requests are limited by key, without one by address: `RateLimit-*` headers say what is left, "
+    "429 with `Retry-After` when to come again. The websocket is described in `/asyncapi.json`."
 )
 _OPEN = ("/v1/live", "/v1/ready", "/metrics", "/docs", "/asyncapi.json")
 _SECURITY = {

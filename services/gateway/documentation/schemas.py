@@ -7,15 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from models.records.reasons import Reason
 from models.records.reference import CoinFlag, FeedStatus
-
-Time = Annotated[str, Meta(description="ISO-8601 UTC with Z")]
-MarketKey = Annotated[str, Meta(description="exchange:BASE-QUOTE")]
-Reasons = Annotated[
-    dict[str, Reason], Meta(description="field path to the reason why it is null; see also as_of")
-]
-Cursor = Annotated[str | None, Meta(description="cursor of the next page; null on the last one")]
+from services.gateway.documentation.derived_schemas import DERIVED
+from services.gateway.documentation.kinds import Cursor, MarketKey, Reasons, Time
+from services.gateway.documentation.order_schemas import ORDERS
 
 
 class SpreadWindow(msgspec.Struct):
@@ -28,6 +23,11 @@ class SpreadWindow(msgspec.Struct):
     max: float | None
     n: int
     coverage: Annotated[float, Meta(ge=0, le=1)]
+    imbalance: Annotated[float | None, Meta(description="time-weighted, -1 to 1")]
+    depth: Annotated[float | None, Meta(description="in the quote currency, time-weighted")]
+    trade_low: float | None
+    trade_high: float | None
+    trades_n: int
 
 
 class Spread(msgspec.Struct):
@@ -43,7 +43,25 @@ class Spread(msgspec.Struct):
     mid: float | None
     spread: float | None
     spread_bps: float | None
+    bid_size: float | None
+    ask_size: float | None
+    imbalance: Annotated[float | None, Meta(description="-1 to 1")]
     windows: dict[str, SpreadWindow]
+    effective_bps: Annotated[float | None, Meta(description="mean over `trades_n` trades")]
+    trades_n: int
+    trades_coverage: Annotated[float, Meta(ge=0, le=1)]
+    realised_5s_bps: Annotated[float | None, Meta(description="over `realised_5s_n` trades")]
+    realised_5s_n: int
+    impact_5s_bps: float | None
+    realised_60s_bps: Annotated[float | None, Meta(description="over `realised_60s_n` trades")]
+    realised_60s_n: int
+    impact_60s_bps: float | None
+    baseline_bps: Annotated[float | None, Meta(description="the usual spread of 30 min")]
+    baseline_sigma: Annotated[float | None, Meta(description="of the logarithm")]
+    z: Annotated[float | None, Meta(description="against the baseline of `z_n` panes of 10 s")]
+    z_n: int
+    half_life_s: float | None
+    half_life_n: int
     stale: bool
     reasons: Reasons
 
@@ -117,7 +135,11 @@ class Coin(msgspec.Struct):
     market_value: float | None
     volume_24h: float | None
     change_24h: float | None
-    reference_price: float | None
+    reference_price: Annotated[
+        float | None, Meta(description="median of its markets' mids in one quote currency")
+    ]
+    reference_quote_currency: str | None
+    reference_as_of: Time | None
     flags: list[CoinFlag]
     source: str | None
     source_time: Time | None
@@ -151,6 +173,18 @@ class Feed(msgspec.Struct):
     reasons: Reasons
 
 
+class CorrelationTable(msgspec.Struct):
+    """A correlation table; `key` is how channel and page call it."""
+
+    table: str
+    key: str
+    window: str
+    sampling: str
+    method: str
+    step_s: int
+    coins: Annotated[int, Meta(description="how many its newest matrix has")]
+
+
 class Catalog(msgspec.Struct):
     """What there is. `source` says whether the data are simulated, live or a replay."""
 
@@ -163,6 +197,7 @@ class Catalog(msgspec.Struct):
     windows: list[str]
     methods: list[str]
     intervals: list[str]
+    tables: list[CorrelationTable]
     channels: list[str]
 
 
@@ -219,7 +254,7 @@ class Problem(msgspec.Struct):
 
 ANSWERS = (
     Spread, SpreadList, Quote, Trade, Market, MarketList, Coin, CoinList, Feed, FeedList,
-    Catalog, Live, Ready, Problem,
+    Catalog, Live, Ready, Problem, *DERIVED, *ORDERS,
 )  # fmt: skip
 
 

@@ -29,14 +29,40 @@ class _Counts(Collector):
         plain = (
             ("outdated_bursts", "Bursts of former owners", memory.outdated),
             ("repeated_seconds", "Seconds of spreads seen before", memory.spreads.repeated),
+            (
+                "repeated_bars",
+                "Bars and indicators seen before",
+                memory.bars.repeated + memory.indicators.repeated,
+            ),
+            (
+                "revised_bars",
+                "Bars and indicators published anew",
+                memory.bars.revised + memory.indicators.revised,
+            ),
+            ("repeated_matrices", "Blocks of matrices seen before", memory.correlations.repeated),
+            (
+                "incoherent_matrices",
+                "Matrices whose blocks do not fit together",
+                memory.correlations.incoherent,
+            ),
+            ("rate_limited", "Requests refused since there were too many", gateway.buckets.refused),
             ("deliveries", "Messages sent to websocket clients", gateway.hub.tally.deliveries),
             ("conflated", "Values left out for slow clients", gateway.hub.tally.dropped),
         )
         for name, text, count in plain:
             yield CounterMetricFamily(f"cointide_gateway_{name}", text, value=count)
-        yield GaugeMetricFamily(
-            "cointide_gateway_clients", "Websocket clients", value=len(gateway.hub.clients)
+        gauges = (
+            ("clients", "Websocket clients", len(gateway.hub.clients)),
+            ("buckets", "Clients whose rate is remembered", len(gateway.buckets)),
+            (
+                "bars_bytes",
+                "Memory of bars and indicators",
+                memory.bars.memory_bytes() + memory.indicators.memory_bytes(),
+            ),
+            ("returns_bytes", "Memory of returns", memory.returns.memory_bytes()),
         )
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(f"cointide_gateway_{name}", text, value=value)
 
 
 def registry_of(gateway: Gateway) -> CollectorRegistry:

@@ -16,10 +16,14 @@ EVERY_KEY = "*"
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What a client wants of one channel; `interval_ms` 0 is every value."""
+    """What a client wants of one channel; `interval_ms` 0 is every value.
+
+    `coins` are those of a matrix; None is what is usual.
+    """
 
     keys: frozenset[str]
     interval_ms: int = 0
+    coins: tuple[str, ...] | None = None
 
     @property
     def wants_all(self) -> bool:
@@ -30,6 +34,15 @@ class Wish(msgspec.Struct, frozen=True):
     def as_batch(self) -> bool:
         """Whether values come as batches: `*` and many keys do."""
         return self.wants_all or len(self.keys) > 1
+
+    def wanted(self, items: Sequence[Item]) -> list[Item]:
+        """Return what is wanted of these values."""
+        found = [
+            item
+            for item in items
+            if item.key in self.keys or (self.wants_all and not item.is_alias)
+        ]
+        return found if self.coins is None else [item.narrowed(self.coins) for item in found]
 
 
 class Audience:
@@ -43,11 +56,10 @@ class Audience:
 
     def publish(self, items: Sequence[Item]) -> None:
         """Send what is wanted of these values to everyone."""
-        wish = self.wish
-        wanted = list(items) if wish.wants_all else [i for i in items if i.key in wish.keys]
+        wanted = self.wish.wanted(items)
         if not wanted:
             return
-        step = Step(self.channel, wanted, wish.as_batch)
+        step = Step(self.channel, wanted, self.wish.as_batch)
         shared = b"".join(step_frames(step, self.form))
         for client in self.clients:
             client.deliver(shared, step)
@@ -79,9 +91,8 @@ class ThrottledAudience(Audience):
 
     def publish(self, items: Sequence[Item]) -> None:
         """Keep the newest of these values until the interval is over."""
-        for item in items:
-            if self.wish.wants_all or item.key in self.wish.keys:
-                self._newest.add(self.channel, item, is_snapshot=False)
+        for item in self.wish.wanted(items):
+            self._newest.add(self.channel, item, is_snapshot=False)
         if len(self._newest) and self._planned is None:
             self._planned = self._schedule(self.wish.interval_ms / 1000, self.flush)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from models.times import iso_microseconds
+from services.gateway.channels import market_keys
 from services.gateway.hub.audience import EVERY_KEY, Audience, Schedule, ThrottledAudience, Wish
 from services.gateway.hub.client import Client, Tally
 from services.gateway.hub.messages import Heartbeat, Message, Status, frame
@@ -70,10 +71,15 @@ class Hub:
         return Wish(frozenset()) if audience is None else audience.wish
 
     def subscribe(
-        self, client: Client, channel: str, keys: Iterable[str], interval_ms: int
+        self,
+        client: Client,
+        channel: str,
+        keys: Iterable[str],
+        interval_ms: int,
+        coins: tuple[str, ...] | None = None,
     ) -> None:
-        """Add keys to what a client wants; the interval holds for all of the channel."""
-        wish = Wish(self.wish(client, channel).keys | set(keys), interval_ms)
+        """Add keys to what a client wants; interval and coins hold for all of the channel."""
+        wish = Wish(self.wish(client, channel).keys | set(keys), interval_ms, coins)
         self._move(client, channel, wish)
 
     def unsubscribe(self, client: Client, channel: str, keys: Iterable[str]) -> None:
@@ -81,7 +87,7 @@ class Hub:
         before = self.wish(client, channel)
         gone = set(keys)
         left = frozenset() if EVERY_KEY in gone else before.keys - gone
-        self._move(client, channel, Wish(left, before.interval_ms))
+        self._move(client, channel, Wish(left, before.interval_ms, before.coins))
 
     def publish(self, channel: str, items: Sequence[Item]) -> None:
         """Send new values of a channel to everyone who wants them."""
@@ -97,7 +103,7 @@ class Hub:
         listeners = {
             client: None
             for channel in self._channels.values()
-            for audience in channel.listeners([market])
+            for audience in channel.listeners(market_keys(market))
             for client in audience.clients
         }
         self._send(message, listeners)

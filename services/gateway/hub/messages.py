@@ -27,6 +27,7 @@ class _Value(Message, frozen=True):
     ts_event: str | None
     ts_publish: str | None
     data: msgspec.Raw
+    revised: bool = False
 
 
 class Snapshot(_Value, frozen=True, tag="snapshot"):
@@ -136,7 +137,8 @@ def frame(message: Message, form: Format) -> bytes:
 
 def update_of(channel: str, item: Item, form: Format) -> Update:
     """Return an item as an update."""
-    return Update(channel, *_fields(item.message(form)))
+    message = item.message(form)
+    return Update(channel, *_fields(message), message.revised)
 
 
 def snapshot_of(channel: str, item: Item, form: Format) -> Snapshot:

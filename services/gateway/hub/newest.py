@@ -21,10 +21,10 @@ class Waiting(msgspec.Struct):
 
 
 class Newest:
-    """Values that wait, one a key."""
+    """Values that wait, one a key; and one more of those that are revised."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], Waiting] = {}
+        self._waiting: dict[tuple[str, str, bool], Waiting] = {}
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class Newest:
 
         A snapshot begins anew; what follows it becomes part of it.
         """
-        key = channel, item.key
+        key = channel, item.key, item.is_revised
         before = self._waiting.get(key)
         if before is not None:
             self.dropped += 1

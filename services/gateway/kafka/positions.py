@@ -19,10 +19,14 @@ At = tuple[str, int]
 
 
 class Span(msgspec.Struct, frozen=True):
-    """What is read of a partition at the start: `[start, end)`."""
+    """What is read of a partition at the start: `[start, end)`.
+
+    `newest_timestamp` is when the last record was produced (ms), where that was looked up.
+    """
 
     start: int
     end: int
+    newest_timestamp: int = 0
 
 
 def starting_spans(consumer: Consumer, topics: Iterable[ReadTopic]) -> dict[At, Span]:
@@ -68,7 +72,8 @@ def _look_back(
         at = each.topic, each.partition
         low, high = spans[at].start, spans[at].end
         start = each.offset if each.offset >= 0 else high
-        found[at] = Span(max(start, low, high - limited[at].look_back_records), high)
+        start = max(start, low, high - limited[at].look_back_records)
+        found[at] = Span(start, high, newest[at])
     return found
 
 

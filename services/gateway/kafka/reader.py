@@ -13,6 +13,8 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from models.errors import RecordError, TransportError
+from models.kafka_clients import client_configuration
+from models.settings import Settings
 from services.gateway.kafka.positions import At, Span, starting_spans
 from services.gateway.kafka.topics import ReadTopic
 from services.gateway.records import Place, Record, decode
@@ -43,11 +45,12 @@ class Reader:
     def __init__(
         self,
         brokers: str,
+        settings: Settings,
         topics: list[ReadTopic],
         hand_over: Callable[[Taken], None],
         failed: Callable[[Exception], None],
     ) -> None:
-        self._brokers = brokers
+        self._configuration = client_configuration(settings, brokers)
         self._topics = {topic.full_name: topic for topic in topics}
         self._hand_over = hand_over
         self._failed = failed
@@ -55,6 +58,7 @@ class Reader:
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._next: dict[At, int] = {}
         self._ends: dict[At, int] = {}
+        self._newest: dict[At, int] = {}
         self._left: dict[str, set[int]] = {}
         self._log = structlog.get_logger(part="reader")
         self._told: set[str] = set()
@@ -74,7 +78,7 @@ class Reader:
     def _run(self) -> None:
         consumer = Consumer(
             {
-                "bootstrap.servers": self._brokers,
+                **self._configuration,
                 # librdkafka wants a name; with `assign` and no commits there is no such group.
                 "group.id": f"gateway-{os.getpid()}",
                 "enable.auto.commit": False,
@@ -113,6 +117,7 @@ class Reader:
             if span.start < span.end:
                 self._left[name].add(partition)
         self._ends = {at: span.end for at, span in spans.items()}
+        self._newest = {at: span.newest_timestamp for at, span in spans.items()}
         consumer.assign([TopicPartition(*at, span.start) for at, span in spans.items()])
         empty = [self._topics[name].name for name, left in self._left.items() if not left]
         self._hand_over(Taken([], empty, Counter()))
@@ -136,11 +141,12 @@ class Reader:
                 if offset < self._next[at]:
                     continue  # read again after an outage
                 self._next[at] = offset + 1
-                record = self._decoded(self._topics[name], message, partition, offset)
-                if record is None:
-                    undecodable[self._topics[name].name] += 1
-                else:
-                    records.append(record)
+                if not self._is_too_old(at, message):
+                    record = self._decoded(self._topics[name], message, partition, offset)
+                    if record is None:
+                        undecodable[self._topics[name].name] += 1
+                    else:
+                        records.append(record)
             elif error.code() != KafkaError._PARTITION_EOF:
                 self._log.warning("kafka", topic=name, detail=str(error))
                 continue
@@ -152,6 +158,10 @@ class Reader:
                     finished.append(self._topics[name].name)
         if records or undecodable or finished:
             self._hand_over(Taken(records, finished, undecodable))
+
+    def _is_too_old(self, at: At, message: Message) -> bool:
+        age_ms = self._newest.get(at, 0) - message.timestamp()[1]
+        return self._topics[at[0]].is_too_old(message.key(), age_ms)
 
     def _decoded(
         self, topic: ReadTopic, message: Message, partition: int, offset: int

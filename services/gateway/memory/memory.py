@@ -7,14 +7,24 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from models.markets import coin_of
+from models.records.bars import Bars, Indicators
+from models.records.correlations import CorrelationBlock, Returns
 from models.records.reference import Coin, Market
+from services.gateway.channels import BY_INTERVAL, BY_MARKET, split_key
+from services.gateway.correlations.figures import MatrixFigures
+from services.gateway.correlations.matrix import Matrix
+from services.gateway.correlations.table_ids import TableId, longer_than, resolved, table_id
 from services.gateway.delay import LineDelay
-from services.gateway.items import Item
+from services.gateway.items import Figures, Item
+from services.gateway.memory.correlations import Coins, Correlations
+from services.gateway.memory.intervals import BARS, INDICATORS, IntervalFigures
 from services.gateway.memory.quotes import Quotes, Sight
 from services.gateway.memory.reference import Feeds, Reference
+from services.gateway.memory.returns import ReturnsMemory
 from services.gateway.memory.spreads import Spreads
 from services.gateway.memory.trades import Trades
 from services.gateway.records import (
+    DerivedRecord,
     QuoteRecord,
     Record,
     ReferenceRecord,
@@ -22,7 +32,11 @@ from services.gateway.records import (
     TradeRecord,
 )
 
-CHANNELS = ("quotes", "trades", "spreads", "feeds")
+Store = Quotes | Trades | Spreads | Feeds | IntervalFigures | Correlations
+
+
+EVERY_COIN = "*"
+USUAL_COINS = 10
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -36,18 +50,28 @@ class Change(msgspec.Struct, frozen=True):
 class Memory:
     """The newest of everything. Only one thread uses it."""
 
-    def __init__(self, delay: LineDelay, exchanges: Iterable[str]) -> None:
+    def __init__(
+        self, delay: LineDelay, exchanges: Iterable[str], tables: Iterable[str] = ()
+    ) -> None:
+        """`tables` are the ids of correlation tables that are declared."""
         self.delay = delay
         self.exchanges = tuple(exchanges)
         self.quotes = Quotes(delay)
         self.trades = Trades()
         self.spreads = Spreads(delay)
         self.feeds = Feeds(delay, self.quotes.clock)
-        self._stores: dict[str, Quotes | Trades | Spreads | Feeds] = {
+        self.bars = IntervalFigures(BARS, delay)
+        self.indicators = IntervalFigures(INDICATORS, delay)
+        self.returns = ReturnsMemory()
+        self.correlations = Correlations(self._matrix_figures, map(table_id, tables))
+        self._stores: dict[str, Store] = {
             "quotes": self.quotes,
             "trades": self.trades,
             "spreads": self.spreads,
             "feeds": self.feeds,
+            "bars": self.bars,
+            "indicators": self.indicators,
+            "correlations": self.correlations,
         }
         self.coins: Reference[Coin] = Reference(Coin)
         self.instruments: Reference[Market] = Reference(Market)
@@ -62,6 +86,8 @@ class Memory:
                 return Change("trades", self.trades.take(record))
             case SpreadRecord():
                 return Change("spreads", self.spreads.take(record))
+            case DerivedRecord():
+                return self._take_derived(record)
             case ReferenceRecord():
                 return self._take_reference(record)
 
@@ -79,6 +105,7 @@ class Memory:
                 *self.trades.markets(),
                 *self.spreads.markets(),
                 *self.feeds.markets(),
+                *(key.partition("|")[0] for key in self.bars.markets()),
             }
         )
 
@@ -87,12 +114,46 @@ class Memory:
         return (
             self.instruments.get(market) is not None
             or self.quotes.clock(market) is not None
-            or any(self.newest(channel, market) is not None for channel in CHANNELS)
+            or any(self.newest(channel, market) is not None for channel in BY_MARKET)
+            or self.bars.has(market)
         )
+
+    def knows_key(self, channel: str, key: str) -> bool:
+        """Return whether something of this key can be expected on a channel."""
+        if channel == "correlations":
+            return resolved(key, self.tables()) is not None
+        if channel not in BY_INTERVAL:
+            return self.knows_market(key)
+        found = split_key(key)
+        return found is not None and self.knows_market(found[0])
 
     def all_coins(self) -> list[str]:
         """Return every coin that is known or has a market, by name."""
-        return sorted({*self.coins.keys(), *map(coin_of, self.markets())})
+        of_markets = map(coin_of, self.markets())
+        of_tables = self.returns.coins() | self.correlations.coins()
+        return sorted({*self.coins.keys(), *of_markets, *of_tables})
+
+    def tables(self) -> list[TableId]:
+        """Return the correlation tables that are declared or have made something, by window."""
+        return sorted({*self.returns.tables(), *self.correlations.tables()})
+
+    def matrix_figures(self, matrix: Matrix) -> MatrixFigures:
+        """Return a matrix beside what is known of its coins."""
+        longer = self.correlations.longer(matrix)
+        return MatrixFigures(
+            matrix,
+            longer,
+            longer_than(table_id(matrix.table), self.tables()),
+            self.correlations.averages(matrix.table),
+            lambda coins: self.returns.unpriced(matrix.table, coins),
+            self.delay,
+        )
+
+    def usual_coins(self, matrix: Matrix) -> tuple[str, ...]:
+        """Return the first ten of a matrix by market value, stablecoins left out."""
+        stable = {coin for coin in matrix.coins if self._is_stablecoin(coin)}
+        ranked = sorted(set(matrix.coins) - stable, key=self._rank)
+        return tuple(ranked[:USUAL_COINS])
 
     def progress(self, market: str) -> int | None:
         """Return how far everything of a market has come (ns), None if nothing has begun."""
@@ -110,6 +171,41 @@ class Memory:
     def keys(self, channel: str) -> Iterator[str]:
         """Yield the keys of a channel that have a value."""
         yield from self._stores[channel].markets()
+
+    def every_coin(self, matrix: Matrix) -> tuple[str, ...]:
+        """Return all coins of a matrix by market value; stablecoins last."""
+        return self.by_rank(matrix.coins)
+
+    def by_rank(self, coins: Iterable[str]) -> tuple[str, ...]:
+        """Return coins by market value, then by name; stablecoins last."""
+        return tuple(sorted(coins, key=self._rank))
+
+    def _matrix_figures(self, matrix: Matrix, coins: Coins) -> Figures:
+        chosen = self.usual_coins(matrix) if coins is None else coins
+        if chosen == (EVERY_COIN,):
+            chosen = self.every_coin(matrix)
+        return self.matrix_figures(matrix).over(chosen)
+
+    def _rank(self, coin: str) -> tuple[bool, float, str]:
+        record = self.coins.get(coin)
+        value = None if record is None else record.market_value
+        return self._is_stablecoin(coin), -(value or 0.0), coin
+
+    def _is_stablecoin(self, coin: str) -> bool:
+        record = self.coins.get(coin)
+        return record is not None and "stablecoin" in record.flags
+
+    def _take_derived(self, record: DerivedRecord) -> Change | None:
+        match record.value:
+            case Bars():
+                return Change("bars", self.bars.take(record))
+            case Indicators():
+                return Change("indicators", self.indicators.take(record))
+            case CorrelationBlock():
+                return Change("correlations", self.correlations.take(record))
+            case Returns():
+                self.returns.take(record)
+        return None
 
     def _take_reference(self, record: ReferenceRecord) -> Change | None:
         kind = record.place.topic

@@ -13,13 +13,23 @@ from services.gateway.gateway import Gateway
 from services.gateway.hub.client import Client, Outlet
 from services.gateway.items import Format
 from services.gateway.keys import key_of
-from services.gateway.problems import NotReadyError, RefusedError, problem, refusal
+from services.gateway.limits.clients import client_of
+from services.gateway.limits.middleware import too_many
+from services.gateway.limits.origins import allows_origin
+from services.gateway.problems import (
+    ForbiddenOriginError,
+    NotReadyError,
+    RefusedError,
+    problem,
+    refusal,
+)
 from services.gateway.stream.protocol import EXTENSION
 from services.gateway.stream.session import Session
 
 PATH = "/v1/stream"
 MSGPACK = "cointide.msgpack"
 KEY_LIMIT_S = 5.0
+RETRY_S = 10
 
 router = APIRouter()
 
@@ -42,13 +52,39 @@ async def stream(websocket: WebSocket) -> None:
     gateway = gateway_of(websocket)
     try:
         form, subprotocol = _format(websocket)
+        if not allows_origin(websocket.headers, gateway.settings.allowed_origins):
+            raise ForbiddenOriginError(websocket.headers.get("origin", ""))
         if not gateway.is_ready:
             raise NotReadyError(sorted(gateway.waiting_for))
     except RefusedError as error:
         await websocket.send_denial_response(refusal(error, PATH))
         return
-    await websocket.accept(subprotocol)
-    await _converse(websocket, gateway, form)
+    who = client_of(websocket, gateway.keys)
+    denial = _denial(gateway, who)
+    if denial is not None:
+        await websocket.send_denial_response(denial)
+        return
+    try:
+        await websocket.accept(subprotocol)
+        await _converse(websocket, gateway, form)
+    finally:
+        gateway.connections.leave(who)
+
+
+def _denial(gateway: Gateway, who: str) -> Response | None:
+    """Count a connection for a client; return why it may not have one more."""
+    verdict = gateway.buckets.take(who)
+    if verdict is not None and not verdict.is_allowed:
+        return too_many(verdict, gateway.buckets, PATH)
+    if gateway.connections.enter(who):
+        return None
+    return problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too_many_connections",
+        f"expected at most {gateway.connections.limit} websockets at a time",
+        PATH,
+        {"Retry-After": str(RETRY_S)},
+    )
 
 
 async def _converse(websocket: WebSocket, gateway: Gateway, form: Format) -> None:

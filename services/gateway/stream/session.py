@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from models.times import iso_microseconds
+from services.gateway.channels import CHANNELS
 from services.gateway.hub.audience import EVERY_KEY
 from services.gateway.hub.backlog import UNCONFLATABLE
 from services.gateway.hub.client import Client
@@ -17,7 +18,7 @@ from services.gateway.hub.messages import (
     Unsubscribed,
 )
 from services.gateway.keys import ApiKeys
-from services.gateway.memory.memory import CHANNELS, Memory
+from services.gateway.memory.memory import EVERY_COIN, Memory
 from services.gateway.stream.requests import (
     Authenticate,
     BadRequestError,
@@ -35,6 +36,12 @@ UNAUTHORIZED = 4401
 MALFORMED_LIMIT = 3
 SHORTEST_INTERVAL_MS = 50
 LONGEST_INTERVAL_MS = 60_000
+
+_KEYS = {
+    "bars": "keys as kraken:BTC-USD|1m",
+    "indicators": "keys as kraken:BTC-USD|1m",
+    "correlations": "tables",
+}
 
 
 class _RefusedError(Exception):
@@ -117,34 +124,53 @@ class Session:
 
     def _subscribe(self, request: Subscribe) -> None:
         _check_channel(request.channel)
-        self._check_keys(request.keys)
+        self._check_keys(request.channel, request.keys)
         _check_interval(request)
+        coins = self._coins(request)
         try:
             points = resume_points(request.channel, request.keys, request.resume)
         except ValueError as error:
             raise _RefusedError("bad_request", str(error)) from error
         keys = list(dict.fromkeys(request.keys))
-        self._hub.subscribe(self._client, request.channel, keys, request.interval_ms)
+        self._hub.subscribe(self._client, request.channel, keys, request.interval_ms, coins)
         as_batch = self._hub.wish(self._client, request.channel).as_batch
         self._client.send(
             Subscribed(request.id, request.channel, keys),
-            *self._snapshots.entries(request.channel, keys, points, as_batch),
+            *self._snapshots.entries(request.channel, keys, points, as_batch, coins),
         )
 
     def _unsubscribe(self, request: Unsubscribe) -> None:
         _check_channel(request.channel)
-        self._check_keys(request.keys)
+        self._check_keys(request.channel, request.keys)
         self._hub.unsubscribe(self._client, request.channel, request.keys)
         self._client.send(Unsubscribed(request.id, request.channel, request.keys))
 
-    def _check_keys(self, keys: list[str]) -> None:
+    def _coins(self, request: Subscribe) -> tuple[str, ...] | None:
+        """Return the coins of a matrix that a client wants, None for the usual ones."""
+        if request.coins is None:
+            return None
+        if request.channel != "correlations":
+            raise _RefusedError("bad_request", f"expected no coins for {request.channel}")
+        coins = tuple(dict.fromkeys(request.coins))
+        if not coins:
+            raise _RefusedError("bad_request", "expected at least one coin, was none")
+        known = {EVERY_COIN} if EVERY_COIN in coins else {*self._memory.all_coins()}
+        unknown = [coin for coin in coins if coin not in known]
+        if unknown:
+            raise _RefusedError("unknown_coin", f"expected known coins, was {unknown[0]!r}")
+        return coins
+
+    def _check_keys(self, channel: str, keys: list[str]) -> None:
         if not keys:
             raise _RefusedError("bad_request", "expected at least one key, was none")
-        unknown = [key for key in keys if key != EVERY_KEY and not self._memory.knows_market(key)]
+        knows = self._memory.knows_key
+        unknown = [key for key in keys if key != EVERY_KEY and not knows(channel, key)]
         if unknown:
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise _RefusedError(
-                "unknown_key", f"expected markets, was {', '.join(map(repr, unknown[:5]))}{more}"
+                "unknown_key",
+                f"expected {_KEYS.get(channel, 'markets')}, "
+                f"was {', '.join(map(repr, unknown[:5]))}{more}",
             )
 
 
@@ -167,5 +193,3 @@ def _check_interval(request: Subscribe) -> None:
             f"expected interval_ms from {SHORTEST_INTERVAL_MS} to {LONGEST_INTERVAL_MS}, "
             f"was {interval}",
         )
-    if request.coins is not None:
-        raise _RefusedError("bad_request", f"expected no coins for {request.channel}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from services.gateway.channels import BY_INTERVAL
 from services.gateway.hub.audience import EVERY_KEY
 from services.gateway.hub.backlog import Entry, Step
 from services.gateway.hub.messages import EmptySnapshot
@@ -45,9 +46,24 @@ class Snapshots:
         self._memory = memory
 
     def entries(
-        self, channel: str, keys: Sequence[str], points: ResumePoints, as_batch: bool
+        self,
+        channel: str,
+        keys: Sequence[str],
+        points: ResumePoints,
+        as_batch: bool,
+        coins: tuple[str, ...] | None = None,
     ) -> Iterator[Entry]:
         """Yield what was missed of the keys that can go on, and snapshots of the others."""
+        for entry in self._entries(channel, keys, points, as_batch):
+            if coins is None or not isinstance(entry, Step):
+                yield entry
+            else:
+                items = [item.narrowed(coins) for item in entry.items]
+                yield Step(entry.channel, items, entry.as_batch, entry.is_snapshot)
+
+    def _entries(
+        self, channel: str, keys: Sequence[str], points: ResumePoints, as_batch: bool
+    ) -> Iterator[Entry]:
         if EVERY_KEY in keys:
             yield from self._everything(channel, keys, points, as_batch)
             return
@@ -78,13 +94,21 @@ class Snapshots:
         if seq is None:
             return None
         newest = self._memory.newest(channel, key)
-        if newest is not None and newest.seq == seq:
+        if newest is not None and newest.seq == seq and channel not in BY_INTERVAL:
             return []
         if channel == "spreads":
             return self._memory.spreads.missed(key, seq)
         if channel == "trades":
             return self._memory.trades.missed(key, seq)
+        if channel in BY_INTERVAL:
+            return self._missed_bars(channel, key, seq)
+        if channel == "correlations":
+            return self._memory.correlations.missed(key, seq)
         return None  # of quotes and feeds the newest is all there is to know
+
+    def _missed_bars(self, channel: str, key: str, seq: int) -> list[Item] | None:
+        memory = self._memory
+        return (memory.bars if channel == "bars" else memory.indicators).missed(key, seq)
 
     def _snapshot(self, channel: str, key: str) -> Entry:
         newest = self._memory.newest(channel, key)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from models.records.bursts import Unseen
-from models.records.reference import Coin, Feed, Market
+from models.records.reference import Coin, CoinFlag, Feed, Market
 from models.records.spreads import SPREADS_VERSION, Spreads, SpreadWindow, encode_spreads
 from models.settings import Settings
 from models.times import iso_seconds
@@ -226,8 +226,31 @@ def spreads(second: int, markets: Iterable[str] = (BTC,), spread: float = 1.0) -
                     max=[spread] * n,
                     n=[0] * n,
                     coverage=[1.0] * n,
+                    imbalance=[0.5] * n,
+                    depth=[300.0] * n,
+                    trade_low=[100.0] * n,
+                    trade_high=[101.0] * n,
+                    trades_n=[2] * n,
                 )
             },
+            bid_size=[1.0] * n,
+            ask_size=[2.0] * n,
+            imbalance=[-1 / 3] * n,
+            effective_bps=[90.0] * n,
+            trades_n=[2] * n,
+            trades_coverage=[1.0] * n,
+            realised_5s_bps=[50.0] * n,
+            realised_5s_n=[2] * n,
+            impact_5s_bps=[40.0] * n,
+            realised_60s_bps=[30.0] * n,
+            realised_60s_n=[2] * n,
+            impact_60s_bps=[60.0] * n,
+            baseline_bps=[99.0] * n,
+            baseline_sigma=[0.2] * n,
+            z=[0.1] * n,
+            z_n=[180] * n,
+            half_life_s=[12.0] * n,
+            half_life_n=[179] * n,
             stale=[False] * n,
             reasons=[{"windows.15s.tick_mean": "quiet"}] * n,
         )
@@ -246,11 +269,13 @@ def feed(offset: int, market: str = BTC, as_of: int = 0) -> ReferenceRecord:
     return ReferenceRecord(place(offset, "feeds"), market, record)
 
 
-def coin(name: str = "BTC") -> ReferenceRecord:
+def coin(
+    name: str = "BTC", market_value: float = 1e9, flags: Iterable[CoinFlag] = ()
+) -> ReferenceRecord:
     """Return a coin."""
     record = Coin(
-        coin=name, id=name.lower(), name=name, rank=1, market_value=1e9, volume_24h=1e6,
-        change_24h=0.5, flags=[], source="coingecko", source_time=iso_seconds(START),
+        coin=name, id=name.lower(), name=name, rank=1, market_value=market_value, volume_24h=1e6,
+        change_24h=0.5, flags=[*flags], source="coingecko", source_time=iso_seconds(START),
     )  # fmt: skip
     return ReferenceRecord(place(0, "coins"), name, record)
 

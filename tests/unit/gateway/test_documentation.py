@@ -7,17 +7,27 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from services.gateway.app import create_app
 from services.gateway.coins.service import coin_figures
-from services.gateway.documentation import examples, schemas
+from services.gateway.documentation import (
+    derived_examples,
+    derived_schemas,
+    examples,
+    schemas,
+)
 from services.gateway.documentation.asyncapi import asyncapi
 from services.gateway.documentation.listing import listing
 from services.gateway.gateway import Gateway
 from services.gateway.items import Figures
 from services.gateway.markets.service import market_figures
+from tests.unit.gateway.calls import served
 from tests.unit.gateway.made import BTC, Desk, coin, feed, market, quote, quotes, spreads, trades
+from tests.unit.gateway.made_derived import LONG_TABLE, TABLE, bars, blocks, indicators, returns
+
+OF_COMPOSITES = {"markets", "missing"}
 
 
 @contextlib.asynccontextmanager
@@ -41,12 +51,18 @@ def openapi() -> dict[str, Any]:
         (schemas.Feed, examples.FEED),
         (schemas.Catalog, examples.CATALOG),
         (schemas.Problem, examples.PROBLEM),
+        (derived_schemas.Bar, derived_examples.BAR),
+        (derived_schemas.Indicators, derived_examples.INDICATORS),
+        (derived_schemas.Correlations, derived_examples.CORRELATIONS),
+        (derived_schemas.Pair, derived_examples.PAIR),
+        (derived_schemas.PairPoint, derived_examples.PAIR_POINT),
+        (derived_schemas.Venues, derived_examples.VENUES),
     ],
 )
 def test_examples_fit_their_schemas(kind: type[msgspec.Struct], example: dict[str, Any]) -> None:
     """Every field is there, and is what it should be."""
     msgspec.convert(example, kind, strict=True)
-    assert set(example) == set(kind.__struct_fields__)
+    assert set(example) | OF_COMPOSITES == set(kind.__struct_fields__) | OF_COMPOSITES
 
 
 def test_what_is_sent_fits_its_schema() -> None:
@@ -68,14 +84,48 @@ def test_what_is_sent_fits_its_schema() -> None:
     msgspec.convert(trade.figures()["trades"][0], schemas.Trade, strict=True)
 
 
+def test_derived_figures_fit_their_schemas() -> None:
+    """Bars and indicators of a market and of a composite, matrices, pairs, histories, venues."""
+    desk = Desk()
+    desk.take(quotes(0, 1.0, {BTC: quote(0.5)}), bars(0), indicators(0), returns(0, {"BTC": 1.0}))
+    desk.take(*blocks(0, ["BTC", "ETH"], [[1.0, 0.5], [0.5, 1.0]]))
+    desk.take(*blocks(10, ["BTC", "ETH"], [[1.0, 0.5], [0.5, 1.0]], table=LONG_TABLE))
+    desk.take(*blocks(20, ["BTC", "ETH"], [[1.0, np.nan], [np.nan, 1.0]], why=[[0, 1], [1, 0]]))
+    memory = desk.gateway.memory
+    matrix = memory.correlations.matrix(TABLE)
+    assert matrix is not None
+    sent: list[tuple[type, Any]] = [
+        (derived_schemas.BarList, page("/v1/coins/BTC/bars", desk)),
+        (derived_schemas.BarList, page("/v1/coins/BTC/bars?exchange=kraken", desk)),
+        (derived_schemas.IndicatorList, page("/v1/coins/BTC/indicators", desk)),
+        (derived_schemas.IndicatorList, page("/v1/coins/BTC/indicators?exchange=kraken", desk)),
+        (derived_schemas.Correlations, memory.matrix_figures(matrix).over(("BTC", "ETH"))),
+        (derived_schemas.Correlations, page("/v1/correlations?coins=BTC,ETH&repair=true", desk)),
+        (derived_schemas.Pair, page("/v1/correlations/BTC/ETH", desk)),
+        (derived_schemas.PairHistory, page("/v1/correlations/BTC/ETH/history", desk)),
+        (derived_schemas.Venues, page("/v1/coins/BTC/venues", desk)),
+    ]
+    for kind, figures in sent:
+        msgspec.convert(figures, kind, strict=True)
+
+
+def page(path: str, desk: Desk) -> Any:
+    """Return what REST answers."""
+    got = served(desk).get(path)
+    assert got.status_code == 200, got.text
+    return got.json()
+
+
 def test_every_route_is_described() -> None:
     """With an example, and the form of errors; nothing of the page is in there."""
     paths = openapi()["paths"]
     assert set(paths) == {
         "/v1/live", "/v1/ready", "/metrics", "/docs", "/asyncapi.json", "/v1/catalog", "/v1/feeds",
         "/v1/coins", "/v1/coins/{coin}", "/v1/markets", "/v1/markets/{exchange}/{pair}",
-        "/v1/spreads", "/v1/spreads/{exchange}/{pair}",
-    }  # fmt: skip
+        "/v1/spreads", "/v1/spreads/{exchange}/{pair}", "/v1/coins/{coin}/bars",
+        "/v1/coins/{coin}/indicators", "/v1/coins/{coin}/venues", "/v1/correlations",
+        "/v1/correlations/{a}/{b}", "/v1/correlations/{a}/{b}/history",
+    } | {path for path in paths if path.startswith("/v1/orders/")}  # fmt: skip
     for path, operations in paths.items():
         responses = operations["get"]["responses"]
         assert "application/problem+json" in responses["default"]["content"]

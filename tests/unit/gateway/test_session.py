@@ -137,7 +137,11 @@ def test_resume_from_too_long_ago_is_a_snapshot(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("request_", "code", "detail"),
     [
-        ({"op": "subscribe", "channel": "bars", "keys": [BTC]}, "unknown_channel", "'bars'"),
+        ({"op": "subscribe", "channel": "books", "keys": [BTC]}, "unknown_channel", "'books'"),
+        ({"op": "subscribe", "channel": "bars", "keys": [BTC]}, "unknown_key", "USD|1m, was"),
+        ({"op": "subscribe", "channel": "bars", "keys": [f"{BTC}|7m"]}, "unknown_key", "|7m"),
+        ({"op": "subscribe", "channel": "correlations", "keys": ["1h.kendall"]},
+         "unknown_key", "tables"),
         ({"op": "subscribe", "channel": "spreads", "keys": ["x"]}, "unknown_key", "'x'"),
         ({"op": "subscribe", "channel": "spreads", "keys": []}, "bad_request", "at least one"),
         ({"op": "subscribe", "channel": "spreads"}, "bad_request", "keys"),

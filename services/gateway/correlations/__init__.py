@@ -1,0 +1,1 @@
+"""`/v1/correlations`: matrices, pairs and their history."""

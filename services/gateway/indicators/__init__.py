@@ -1,0 +1,1 @@
+"""`/v1/coins/{coin}/indicators`: figures over bars in a row."""

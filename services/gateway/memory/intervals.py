@@ -1,0 +1,258 @@
+"""Bars and indicators in memory: a ring a market and interval, rows of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+
+from models.markets import coin_of, exchange_of
+from models.records.bars import INTERVAL_SECONDS, BarInterval, Bars, BarSource, Indicators
+from models.records.reasons import Reason
+from models.times import iso_microseconds, iso_seconds
+from services.gateway.channels import key_of, split_key
+from services.gateway.delay import LineDelay
+from services.gateway.items import Figures, Item
+from services.gateway.memory.ring import Ring, Rows
+from services.gateway.records import DerivedRecord
+from services.gateway.times import seconds_of
+
+HELD: dict[BarInterval, int] = {"1m": 1_500, "5m": 600, "1h": 600, "1d": 400}
+"""How many bars of an interval are held of a market."""
+
+SECOND = 1_000_000_000
+MISSING = -1
+SOURCES: tuple[BarSource, ...] = ("live", "rest", "mixed")
+UNSEEN = frozenset({"gap", "stale", "down"})
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """Which columns a record has: floats, counts, times (ns); each may be null."""
+
+    floats: tuple[str, ...]
+    counts: tuple[str, ...] = ("n",)
+    times: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column."""
+        return (*self.floats, *self.counts, *self.times)
+
+    def values(self) -> np.dtype[Any]:
+        """Return the type of one market's values."""
+        return np.dtype(
+            [(name, "<f8") for name in self.floats]
+            + [(name, "<i4") for name in self.counts]
+            + [(name, "<i8") for name in self.times]
+            + [("source", "u1"), ("reasons", "<u2")]
+        )
+
+
+BARS = Shape(
+    ("open", "high", "low", "close", "volume", "quote_volume", "vwap", "coverage"),
+    times=("first_trade", "last_trade"),
+)
+INDICATORS = Shape(
+    (
+        "sma_20", "ema_20", "bollinger_upper", "bollinger_lower", "rsi_14", "atr_14",
+        "realised_volatility", "vwap_20",
+    )
+)  # fmt: skip
+
+
+class IntervalFigures:
+    """Figures of a topic that has a record an interval end; `seq` is start ÷ interval.
+
+    A key is `market|interval`. A row that says the same again is dropped. One that says something
+    else, or comes behind a later one, is *revised*: it takes its place, and subscribers get it
+    outside of their chain of `prev_seq`.
+    """
+
+    def __init__(self, shape: Shape, delay: LineDelay) -> None:
+        self.shape = shape
+        self._delay = delay
+        self._values = shape.values()
+        self._row = np.dtype(
+            [("seq", "<i8"), ("published", "<i8"), ("revised", "?"), ("values", self._values)]
+        )
+        self._rings: dict[tuple[str, BarInterval], Ring] = {}
+        self._progress: dict[tuple[str, int, BarInterval], int] = {}
+        self._source_of: dict[str, tuple[str, int]] = {}
+        # Reasons are few and the same for most rows, so a row holds a number.
+        self._reasons: list[dict[str, Reason]] = []
+        self._codes: dict[bytes, int] = {}
+        self.repeated = 0
+        self.revised = 0
+
+    def take(self, record: DerivedRecord) -> list[Item]:
+        """Take one source's interval end; return the markets of which it says something new."""
+        figures = cast(Bars | Indicators, record.value)
+        interval = figures.interval
+        as_of = seconds_of(figures.as_of)
+        seq = as_of // INTERVAL_SECONDS[interval] - 1
+        source = figures.exchange, figures.partition
+        self._progress[*source, interval] = max(self._progress.get((*source, interval), 0), as_of)
+        rows = self._rows_of(figures, seq, record.place.timestamp)
+        items = []
+        for market, row in zip(figures.markets, rows, strict=True):
+            self._source_of[market] = source
+            item = self._put(market, interval, row)
+            if item is not None:
+                items.append(item)
+        return items
+
+    def markets(self) -> Iterator[str]:
+        """Yield the keys that have a row."""
+        for market, interval in self._rings:
+            yield key_of(market, interval)
+
+    def has(self, market: str) -> bool:
+        """Return whether anything is held of a market."""
+        return any((market, interval) in self._rings for interval in HELD)
+
+    def newest(self, key: str) -> Item | None:
+        """Return the newest row of a key, None if there is none."""
+        found = split_key(key)
+        ring = None if found is None else self._rings.get(found)
+        if found is None or ring is None:
+            return None
+        market, interval = found
+        row = ring.get(ring.newest)
+        return self._item(market, interval, row, _before(ring, ring.newest))
+
+    def missed(self, key: str, seq: int) -> list[Item] | None:
+        """Return the rows after `seq`, and those that may have been revised since it was sent.
+
+        None where it is too long ago.
+        """
+        found = split_key(key)
+        ring = None if found is None else self._rings.get(found)
+        if found is None or ring is None:
+            return None
+        market, interval = found
+        rows = ring.rows()
+        known = rows[rows["seq"] <= seq]
+        if not len(known):
+            return None
+        sent = known[~known["revised"]]["published"]
+        late = known[known["revised"] & (known["published"] >= (sent[-1] if len(sent) else 0))]
+        items = [self._item(market, interval, row, None, is_revised=True) for row in late]
+        last = int(known["seq"][-1])
+        for row in rows[rows["seq"] > seq]:
+            items.append(self._item(market, interval, row, last))
+            last = int(row["seq"])
+        return items
+
+    def rows(
+        self, market: str, interval: BarInterval, start: int = 0, end: int | None = None
+    ) -> Rows:
+        """Return a market's rows that start in `[start, end)` (in intervals), in order."""
+        ring = self._rings.get((market, interval))
+        return np.empty(0, self._row) if ring is None else ring.rows(start, end)
+
+    def figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
+        """Return a row as the public interface shows it, as it stands now."""
+        seconds = INTERVAL_SECONDS[interval]
+        seq, values = int(row["seq"]), row["values"]
+        numbers: dict[str, Any] = {}
+        for name in self.shape.floats:
+            number = float(values[name])
+            numbers[name] = number if number == number else None
+        for name in self.shape.counts:
+            numbers[name] = None if values[name] == MISSING else int(values[name])
+        for name in self.shape.times:
+            time = int(values[name])
+            numbers[name] = None if time == MISSING else iso_microseconds(time)
+        reasons = self.reasons_of(row)
+        as_of = (seq + 1) * seconds
+        figures = {
+            "market": market,
+            "exchange": exchange_of(market),
+            "coin": coin_of(market),
+            "quote_currency": market.rpartition("-")[2],
+            "interval": interval,
+            "start": iso_seconds(seq * seconds),
+            "as_of": iso_seconds(as_of),
+            **numbers,
+            "source": SOURCES[values["source"]],
+            "stale": not UNSEEN.isdisjoint(reasons.values()),
+            "reasons": reasons,
+        }
+        ring = self._rings.get((market, interval))
+        if ring is None or seq < ring.newest:
+            return figures
+        # The next one ends an interval later; it is late when its source has not brought it.
+        progress = self._progress[*self._source_of[market], interval]
+        return self._delay.marked(figures, (progress + seconds) * SECOND)
+
+    def reasons_of(self, row: Any) -> dict[str, Reason]:
+        """Return why fields of a row are null."""
+        return self._reasons[int(row["values"]["reasons"])]
+
+    def memory_bytes(self) -> int:
+        """Return how much memory the rows take."""
+        return sum(ring.nbytes for ring in self._rings.values())
+
+    def _rows_of(self, figures: Bars | Indicators, seq: int, published: int) -> Rows:
+        rows = np.zeros(len(figures.markets), self._row)
+        rows["seq"], rows["published"] = seq, published
+        values = rows["values"]
+        for name in self.shape.floats:
+            values[name] = np.array(getattr(figures, name), "<f8")
+        for name in (*self.shape.counts, *self.shape.times):
+            values[name] = [MISSING if x is None else x for x in getattr(figures, name)]
+        values["source"] = [SOURCES.index(source) for source in figures.source]
+        values["reasons"] = [self._code(reasons) for reasons in figures.reasons]
+        return rows
+
+    def _put(self, market: str, interval: BarInterval, row: Any) -> Item | None:
+        ring = self._rings.get((market, interval))
+        if ring is None:
+            ring = self._rings[market, interval] = Ring(self._row, HELD[interval])
+        seq = int(row["seq"])
+        held = ring.get(seq)
+        if held is not None and held["values"].tobytes() == row["values"].tobytes():
+            self.repeated += 1
+            return None
+        is_revised = seq <= ring.newest
+        row["revised"] = is_revised
+        before = None if is_revised or ring.newest < 0 else ring.newest
+        if not ring.put(row):
+            return None
+        self.revised += is_revised
+        return self._item(market, interval, row, before, is_revised)
+
+    def _item(
+        self,
+        market: str,
+        interval: BarInterval,
+        row: Any,
+        prev_seq: int | None,
+        is_revised: bool = False,
+    ) -> Item:
+        seq = int(row["seq"])
+        return Item(
+            key_of(market, interval),
+            seq,
+            prev_seq,
+            (seq + 1) * INTERVAL_SECONDS[interval] * SECOND,
+            int(row["published"]),
+            lambda: self.figures(market, interval, row),
+            is_revised=is_revised,
+        )
+
+    def _code(self, reasons: Any) -> int:
+        key = msgspec.json.encode(reasons)
+        code = self._codes.get(key)
+        if code is None:
+            code = self._codes[key] = len(self._reasons)
+            self._reasons.append(dict(reasons))
+        return code
+
+
+def _before(ring: Ring, seq: int) -> int | None:
+    """Return the number of the row before; mostly it is the very next one."""
+    numbers = range(seq - 1, ring.horizon - 1, -1)
+    return next((number for number in numbers if ring.get(number) is not None), None)

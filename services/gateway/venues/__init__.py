@@ -1,0 +1,1 @@
+"""`/v1/coins/{coin}/venues`: one coin over the exchanges."""
