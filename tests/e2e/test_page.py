@@ -1,137 +1,27 @@
-"""The page in a real browser, against a gateway whose every message the test decides."""
+"""The table of all markets and one market's chart."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from services.gateway.web.dev.mock_gateway import DIST, Data, MockGateway, Update, iso
-
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+from services.gateway.web.dev.mock_gateway import MockGateway, iso
+from tests.e2e.page_values import (
+    BTC,
+    DESKTOP,
+    ETH,
+    PHONE,
+    SHIB,
+    WITHIN_MS,
+    OpenPage,
+    feed,
+    now,
+    quote,
+    spread,
+    unseen,
 )
-BTC, ETH, SHIB = "kraken:BTC-USD", "coinbase:ETH-USD", "binance:SHIB-USDT"
-PRICES = ("bid", "ask", "mid", "spread", "spread_bps")
-DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-# The page says a loss within seconds; a busy machine gets more.
-WITHIN_MS = 15_000
-
-OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not (DIST / "index.html").is_file():
-        pytest.fail(f"expected the built page in {DIST}, found none: run `make web`")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        reason = "expected the command chromium (Debian's package chromium), found none"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-@pytest.fixture
-def gateway() -> Iterator[MockGateway]:
-    gateway = MockGateway("live", ranks={"BTC": 1, "ETH": 2, "SHIB": 3})
-    gateway.start()
-    try:
-        yield gateway
-    finally:
-        gateway.stop()
-
-
-@pytest.fixture
-def open_page(browser: Browser, gateway: MockGateway) -> Iterator[OpenPage]:
-    """Open the page; what it throws fails the test."""
-    errors: list[str] = []
-    contexts = []
-
-    def opened(address: str = "#/", viewport: Any = DESKTOP, **options: Any) -> Page:
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{gateway.url}/{address}")
-        return page
-
-    try:
-        yield opened
-    finally:
-        for context in contexts:
-            context.close()
-    assert errors == []
-
-
-def now() -> int:
-    return int(time.time())
-
-
-def spread(market: str, as_of: int, bid: float, ask: float, **changes: Any) -> Update:
-    exchange, _, pair = market.partition(":")
-    mid = (bid + ask) / 2
-    bps = 1e4 * (ask - bid) / mid
-    window = {"mean": ask - bid, "mean_bps": bps, "tick_mean": ask - bid, "min": ask - bid}
-    data: Data = {
-        "market": market,
-        "exchange": exchange,
-        "coin": pair.rpartition("-")[0],
-        "quote_currency": pair.rpartition("-")[2],
-        "as_of": iso(as_of),
-        "bid": bid,
-        "ask": ask,
-        "mid": mid,
-        "spread": ask - bid,
-        "spread_bps": bps,
-        "windows": {"15s": {**window, "max": ask - bid, "n": 212, "coverage": 1.0}},
-        "stale": False,
-        "reasons": {},
-    }
-    return market, as_of, {**data, **changes}
-
-
-def unseen(market: str, as_of: int, reason: str) -> Update:
-    """A row of a market of which the whole window could not be seen."""
-    fields = ("mean", "mean_bps", "tick_mean", "min", "max")
-    window = {**dict.fromkeys(fields), "n": 0, "coverage": 0.0}
-    reasons = dict.fromkeys([*PRICES, *(f"windows.15s.{field}" for field in fields)], reason)
-    _, _, data = spread(market, as_of, 1.0, 2.0)
-    data |= dict.fromkeys(PRICES) | {"windows": {"15s": window}, "reasons": reasons, "stale": True}
-    return market, as_of, data
-
-
-def quote(market: str, at: float, bid: float | None, ask: float | None, seq: int) -> Update:
-    data = {"market": market, "time": iso(at), "bid": bid, "bid_size": 1, "ask": ask, "ask_size": 1}
-    return market, seq, data
-
-
-def feed(market: str, status: str) -> Update:
-    counters = ("quotes", "trades", "late", "crossed", "gaps", "trades_lost", "reconnects")
-    data = dict.fromkeys(counters, 0) | {
-        "market": market, "exchange": market.partition(":")[0], "status": status, "detail": None,
-        "since": iso(now()), "as_of": iso(now()), "last_frame": None, "clock_skew_ms": None,
-    }  # fmt: skip
-    return market, 1, data
 
 
 def row(page: Page, market: str) -> Locator:
@@ -289,7 +179,7 @@ def test_sorting_filtering_and_the_keyboard(gateway: MockGateway, open_page: Ope
     rows = [spread(BTC, now(), 100.0, 100.1), spread(ETH, now(), 100.0, 103.0)]
     gateway.publish("spreads", [*rows, spread(SHIB, now(), 100.0, 101.0)])
     page = open_page()
-    names = page.locator(".body .name")
+    names = page.locator(".body .market")
     expect(names).to_have_text(["BTC-USD", "ETH-USD", "SHIB-USDT"])
     page.get_by_role("button", name="bps", exact=True).click()
     expect(names).to_have_text(["ETH-USD", "SHIB-USDT", "BTC-USD"])
@@ -386,6 +276,18 @@ def test_the_chart_opens_with_fifteen_minutes_and_leaves_holes(
     expect(readout.locator(".time dd")).to_have_text(iso(end)[11:19])
     page.get_by_role("link", name="All markets", exact=False).last.click()
     expect(row(page, BTC)).to_be_visible()
+
+
+def test_of_a_young_gateway_the_chart_has_what_there_is(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    end = now()
+    gateway.held_from = end - 300
+    for second in range(end - 300, end + 1):
+        gateway.publish("spreads", [spread(BTC, second, 100.0, 100.5)])
+    page = open_page("#/kraken/BTC-USD")
+    # 15, 10 and 6 minutes are not there, 4 are.
+    expect(page.locator("#chart-note")).to_contain_text(re.compile("2[34]. of 900 s seen"))
 
 
 # Grid and shade are the same all over a column of pixels, up to the grid's lines: a line of the

@@ -15,12 +15,15 @@ const options = {
   entryPoints: { page: path.join(source, "main.ts"), style: path.join(source, "style/page.css") },
   bundle: true,
   format: "esm",
+  // The table comes first; each view is a file of its own, fetched when it is gone to.
+  splitting: true,
   target: "es2022",
   minify: true,
   sourcemap: "linked",
-  banner: { js: "/* Contains uPlot: /assets/uplot-LICENSE.txt */" },
+  banner: { js: "/* Licences of what is in here: /assets/uplot-LICENSE.txt, /assets/lightweight-charts-LICENSE.txt */" },
   outdir: path.join(target, "assets"),
   entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
   metafile: true,
   logLevel: "warning",
   plugins: [{ name: "index", setup: (builder) => builder.onEnd(writeIndex) }],
@@ -38,8 +41,10 @@ async function writeIndex(result) {
   const logoName = `logo-${createHash("sha256").update(logo).digest("hex").slice(0, 8)}.svg`;
   await mkdir(path.join(target, "assets"), { recursive: true });
   await writeFile(path.join(target, "assets", logoName), logo);
-  const licence = await readFile(path.join(here, "node_modules/uplot/LICENSE"));
-  await writeFile(path.join(target, "assets/uplot-LICENSE.txt"), licence);
+  for (const contained of ["uplot", "lightweight-charts"]) {
+    const licence = await readFile(path.join(here, "node_modules", contained, "LICENSE"));
+    await writeFile(path.join(target, `assets/${contained}-LICENSE.txt`), licence);
+  }
   const index = (await readFile(path.join(source, "index.html"), "utf8"))
     .replaceAll("{{logo}}", `/assets/${logoName}`)
     .replaceAll("{{style}}", built(/^style-.*\.css$/))

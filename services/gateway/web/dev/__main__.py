@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import time
 
-from services.gateway.web.dev.mock_gateway import Data, MockGateway, iso
+from services.gateway.web.dev import made
+from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
 
 _COINS = {
     "BTC": 63507.6, "ETH": 3120.4, "SOL": 148.2, "XRP": 0.5231, "DOGE": 0.13241, "ADA": 0.4412,
@@ -47,6 +49,7 @@ class _Market:
             fields = ["bid", "ask", "mid", "spread", "spread_bps"]
             fields += [f"windows.15s.{name}" for name in ("mean", "mean_bps", "tick_mean")]
             reasons = dict.fromkeys(fields, self.unseen[0])
+        reasons["realised_60s_bps"] = "no_trades"
         mean = sum(self.spreads) / len(self.spreads) if self.spreads else None
         mid = (self.bid + self.ask) / 2
         seen = not self.unseen
@@ -62,7 +65,20 @@ class _Market:
                 "max": max(self.spreads, default=None),
                 "n": len(self.spreads) * 9, "coverage": len(self.spreads) / 15,
             }},
+            **self._costs(second, mean / mid * 1e4 if mean is not None else None),
             "stale": not seen, "reasons": reasons,
+        }  # fmt: skip
+
+    def _costs(self, second: int, mean_bps: float | None) -> Data:
+        usual = self.width / self.price * 1.13e4
+        sigma = 0.12 + 0.03 * math.sin(second / 200)
+        return {
+            "imbalance": random.uniform(-1, 1), "effective_bps": usual * 0.9, "trades_n": 17,
+            "trades_coverage": 1.0, "realised_5s_bps": usual * 0.5, "realised_5s_n": 15,
+            "impact_5s_bps": usual * 0.4, "realised_60s_bps": None, "realised_60s_n": 0,
+            "impact_60s_bps": None, "baseline_bps": usual, "baseline_sigma": sigma,
+            "z": None if mean_bps is None else math.log(mean_bps / usual) / sigma, "z_n": 180,
+            "half_life_s": 14.2, "half_life_n": 179,
         }  # fmt: skip
 
     def quote_now(self) -> None:
@@ -71,6 +87,10 @@ class _Market:
         tick = 10**-self.decimals
         self.bid = round(self.price - width / 2, self.decimals)
         self.ask = round(max(self.bid + tick, self.price + width / 2), self.decimals)
+
+    def bar(self, second: int) -> Data:
+        """The minute that ends here."""
+        return {"market": self.key, **made.bar("1m", second - 60, self.price)}
 
     def feed(self, second: int) -> Data:
         """The feed as ingestion would tell it."""
@@ -84,11 +104,74 @@ class _Market:
         }  # fmt: skip
 
 
+class _Rest:
+    """What is asked over REST, of the same markets."""
+
+    def __init__(self, gateway: MockGateway, markets: list[_Market], coins: list[str]) -> None:
+        self.markets = {market.key: market for market in markets}
+        self.coins = coins
+        self.started = time.time()
+        gateway.catalog = {"tables": [{"table": table} for table in made.TABLES]}
+        gateway.answer("/v1/coins/([^/]+)/bars", self.bars)
+        gateway.answer("/v1/coins/([^/]+)/indicators", self.indicators)
+        gateway.answer("/v1/coins/([^/]+)/venues", self.venues)
+        gateway.answer("/v1/correlations", self.correlations)
+        gateway.answer("/v1/correlations/([^/]+)/([^/]+)", self.pair)
+        gateway.answer("/v1/correlations/([^/]+)/([^/]+)/history", self.history)
+        gateway.answer("/v1/orders/suggestion", self.suggestion)
+        gateway.answer("/v1/orders/route", lambda _, query: made.route(query, int(time.time())))
+
+    def bars(self, names: tuple[str, ...], query: Query) -> Data:
+        return made.bars(query, self._price(names[0]), int(time.time()), 5 * 3_600)
+
+    def indicators(self, names: tuple[str, ...], query: Query) -> Data:
+        return made.indicator_list(query, self._price(names[0]), int(time.time()), 5 * 3_600)
+
+    def venues(self, names: tuple[str, ...], query: Query) -> Data:
+        found = [
+            m for m in self.markets.values() if (m.coin, m.quote) == (names[0], query["quote"])
+        ]
+        return made.venues([(m.key, m.bid, m.ask) for m in found], int(time.time()))
+
+    def correlations(self, _: tuple[str, ...], query: Query) -> Data:
+        wanted = query.get("coins")
+        coins = self.coins[:10] if wanted is None else wanted.split(",")
+        if wanted == "*":
+            coins = self.coins
+        table = f"{query['window']}.{query.get('sampling', '60s')}.{query['method']}"
+        return made.matrix(coins, int(time.time()) // 10 * 10, table, thin=coins[7:8])
+
+    def pair(self, names: tuple[str, ...], _: Query) -> Data:
+        for name in names:
+            if name not in self.coins:
+                raise Refusal(404, f"expected a coin, was {name!r}")
+        return made.pair(names[0], names[1], int(time.time()) // 10 * 10)
+
+    def history(self, names: tuple[str, ...], query: Query) -> Data:
+        self.pair(names, query)
+        return made.pair_history(names[0], names[1], query)
+
+    def suggestion(self, _: tuple[str, ...], query: Query) -> Data:
+        market = self.markets[query["market"]]
+        if market.unseen:
+            reason = market.unseen[0]
+            raise Refusal(409, f"expected {market.key} to be seen now, but: {reason}")
+        tick = 10.0**-market.decimals
+        return made.suggestion(query, market.bid, market.ask, tick, int(time.time()))
+
+    def _price(self, coin: str) -> float:
+        for market in self.markets.values():
+            if market.coin == coin:
+                return market.price
+        raise Refusal(404, f"expected a coin, was {coin!r}")
+
+
 def main() -> None:
     """Run until it is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markets", type=int, default=60)
     parser.add_argument("--port", type=int, default=8009)
+    parser.add_argument("--coins", type=int, default=500, help="how many correlations are of")
     parser.add_argument("--source", choices=["simulated", "live", "none"], default="simulated")
     options = parser.parse_args()
     named = [
@@ -100,6 +183,8 @@ def main() -> None:
     markets = [_Market(*name, index) for index, name in enumerate(named[: options.markets])]
     gateway = MockGateway(options.source, {coin: i + 1 for i, coin in enumerate(_COINS)})
     gateway.port = options.port
+    coins = [*_COINS, *(f"C{index:03d}" for index in range(options.coins - len(_COINS)))]
+    _Rest(gateway, markets, coins)
     second = int(time.time())
     for past in range(second - 900, second):
         gateway.publish("spreads", [(m.key, past, m.step(past)) for m in markets])
@@ -109,6 +194,13 @@ def main() -> None:
     try:
         while True:
             gateway.publish("spreads", [(m.key, second, m.step(second)) for m in markets])
+            if second % 60 == 0:
+                gateway.publish(
+                    "bars", [(f"{m.key}|1m", second // 60, m.bar(second)) for m in markets]
+                )
+            if second % 10 == 0:
+                matrix = made.matrix(coins[:10], second, thin=coins[7:8])
+                gateway.publish("correlations", [("1h.60s.pearson", second // 10, matrix)])
             gateway.publish("feeds", [(m.key, second, m.feed(second)) for m in markets])
             second += 1
             while time.time() < second:

@@ -5,19 +5,23 @@ For work on the page without Kafka, and for its tests, which decide every messag
     npm --prefix services/gateway/web run watch
     .venv/bin/python -m services.gateway.web.dev --markets 60
 
-It serves the built page, `/v1/catalog`, `/v1/coins` and `/v1/stream` on loopback.
+It serves the built page, `/v1/catalog`, `/v1/coins` and `/v1/stream` on loopback, and over REST
+whatever else it is given an answer for.
 """
 
 from __future__ import annotations
 
 import json
 import mimetypes
+import re
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -29,6 +33,18 @@ HISTORY_SECONDS = 900
 
 Data = dict[str, Any]
 Update = tuple[str, int, Data]
+Query = dict[str, str]
+# Given the groups of the path's pattern and the query.
+Answer = Callable[[tuple[str, ...], Query], Data]
+
+
+class Refusal(Exception):  # noqa: N818 - what an answer raises so that it becomes a problem
+    """An answer that is a problem."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = HTTPStatus(status)
+        self.detail = detail
 
 
 def iso(seconds: float) -> str:
@@ -49,7 +65,14 @@ class MockGateway:
         self.key = key
         self.ranks = ranks or {}
         self.subscriptions: list[Data] = []
+        self.unsubscriptions: list[Data] = []
+        self.catalog: Data = {}
+        self.requests: list[tuple[str, Query]] = []
+        self._answers: list[tuple[re.Pattern[str], Answer]] = []
         self.heartbeats = True
+        # Whoever wants to go on from before this second gets a snapshot, as from a gateway that
+        # was started after it.
+        self.held_from = 0
         self._newest: dict[str, dict[str, tuple[int, Data]]] = {}
         self._past: dict[str, deque[tuple[int, Data]]] = {}
         self._wanted: dict[ServerConnection, list[Data]] = {}
@@ -113,6 +136,21 @@ class MockGateway:
             chosen = [update for update in updates if "*" in keys or update[0] in keys]
             self._send_items(connection, channel, chosen, "*" in keys)
 
+    def answer(self, path: str, answer: Answer) -> None:
+        """Answer a path, a pattern for all of it; the newest that fits is asked."""
+        self._answers.insert(0, (re.compile(path), answer))
+
+    def asked(self, path: str) -> list[Query]:
+        """Return the queries of all requests for a path, oldest first."""
+        with self._lock:
+            return [query for each, query in self.requests if each == path]
+
+    @property
+    def wanted(self) -> list[list[Data]]:
+        """What is subscribed now, by connection."""
+        with self._lock:
+            return [list(subscriptions) for subscriptions in self._wanted.values()]
+
     def _serve(self, connection: ServerConnection) -> None:
         with self._lock:
             self._wanted[connection] = []
@@ -127,6 +165,8 @@ class MockGateway:
                     return
                 if message["op"] == "subscribe":
                     self._subscribe(connection, message)
+                elif message["op"] == "unsubscribe":
+                    self._unsubscribe(connection, message)
         finally:
             with self._lock:
                 del self._wanted[connection]
@@ -141,7 +181,7 @@ class MockGateway:
             snapshots: list[Update] = [(key, *newest[key]) for key in chosen]
             missed: list[list[Update]] = []
             resume = message.get("resume", {})
-            if channel == "spreads" and resume:
+            if channel == "spreads" and resume and min(resume.values()) >= self.held_from:
                 # A resumed key gets what it missed in place of a snapshot, a second at a time.
                 seconds: dict[int, list[Update]] = {}
                 for key in chosen:
@@ -163,6 +203,16 @@ class MockGateway:
             self._send(connection, {"type": "snapshot", **item})
         for step in missed:
             self._send_items(connection, channel, step, "*" in keys)
+
+    def _unsubscribe(self, connection: ServerConnection, message: Data) -> None:
+        with self._lock:
+            self.unsubscriptions.append(message)
+            self._wanted[connection] = [
+                wanted
+                for wanted in self._wanted[connection]
+                if wanted["channel"] != message["channel"] or wanted["keys"] != message["keys"]
+            ]
+        self._send(connection, {"type": "unsubscribed", **_without(message, "op")})
 
     def _send_items(
         self, connection: ServerConnection, channel: str, updates: list[Update], batch: bool
@@ -193,21 +243,44 @@ class MockGateway:
                 self._send(connection, beat)
 
     def _answer(self, _: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
+        path, query = [*request.path.split("?", 1), ""][:2]
         if path == "/v1/stream":
             return None
         if path.startswith("/v1/") and self.key not in (None, request.headers.get("X-API-Key")):
             return _response(HTTPStatus.UNAUTHORIZED, "application/problem+json", b"{}")
         if path == "/v1/catalog":
-            return _json({"source": self.source})
+            return _json({"source": self.source, **self.catalog})
         if path == "/v1/coins":
             coins = [{"coin": coin, "rank": rank} for coin, rank in self.ranks.items()]
             return _json({"data": coins, "next": None})
+        if path.startswith("/v1/"):
+            return self._answer_rest(path, dict(parse_qsl(query)))
         file = DIST / ("index.html" if path == "/" else path.lstrip("/"))
         if not file.resolve().is_relative_to(DIST) or not file.is_file():
             return _response(HTTPStatus.NOT_FOUND, "text/plain", b"not found")
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         return _response(HTTPStatus.OK, kind, file.read_bytes())
+
+    def _answer_rest(self, path: str, query: Query) -> Response:
+        with self._lock:
+            self.requests.append((path, query))
+            answers = list(self._answers)
+        for pattern, answer in answers:
+            found = pattern.fullmatch(path)
+            if found:
+                try:
+                    return _json(answer(tuple(map(unquote, found.groups())), query))
+                except Refusal as refusal:
+                    return _problem(refusal, path)
+        return _problem(Refusal(404, f"expected a path of the interface, was {path}"), path)
+
+
+def _problem(refusal: Refusal, path: str) -> Response:
+    problem = {
+        "type": "about:blank", "title": refusal.status.phrase, "status": int(refusal.status),
+        "detail": refusal.detail, "instance": path,
+    }  # fmt: skip
+    return _response(refusal.status, "application/problem+json", json.dumps(problem).encode())
 
 
 def _json(body: Data) -> Response:

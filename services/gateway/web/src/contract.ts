@@ -31,6 +31,22 @@ export interface Spread {
   spread: number | null;
   spread_bps: number | null;
   windows: Record<string, SpreadWindow>;
+  imbalance?: number | null;
+  effective_bps?: number | null;
+  trades_n?: number;
+  realised_5s_bps?: number | null;
+  realised_60s_bps?: number | null;
+  impact_5s_bps?: number | null;
+  impact_60s_bps?: number | null;
+  realised_5s_n?: number;
+  realised_60s_n?: number;
+  trades_coverage?: number;
+  baseline_bps?: number | null;
+  baseline_sigma?: number | null;
+  z?: number | null;
+  z_n?: number;
+  half_life_s?: number | null;
+  half_life_n?: number;
   stale: boolean;
   reasons: Record<string, Reason>;
 }
@@ -68,6 +84,8 @@ export interface Item {
   key: string;
   seq: number;
   data: unknown;
+  /** Where a subscription begins, and not something that was missed. */
+  isSnapshot: boolean;
 }
 
 export type ServerMessage =
@@ -79,7 +97,7 @@ export type ServerMessage =
   | { type: "error"; code: string; detail: string }
   | { type: "other" };
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
 /** The message of a text frame; fields may be added to it, so what is not known is `other`. */
 export function readMessage(text: string): ServerMessage {
@@ -122,13 +140,39 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A finite number, else null: what is not known must not become 0. */
+export function numberOf(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** Seconds since the epoch of an ISO time, NaN where it is none. */
+export function secondsOf(value: unknown): number {
+  return typeof value === "string" ? Date.parse(value) / 1000 : NaN;
+}
+
+/** The reasons beside the figures, by field. */
+export function reasonsOf(fields: Fields): Record<string, Reason> {
+  return isFields(fields["reasons"]) ? (fields["reasons"] as Record<string, Reason>) : {};
+}
+
 function itemsOf(channel: unknown, items: unknown): Item[] {
   if (typeof channel !== "string" || !Array.isArray(items)) return [];
   const read: Item[] = [];
   for (const item of items as unknown[]) {
     // A key without a value yet has an empty snapshot.
     if (!isFields(item) || typeof item["key"] !== "string" || !isFields(item["data"])) continue;
-    read.push({ channel, key: item["key"], seq: Number(item["seq"]), data: item["data"] });
+    const isSnapshot = item["type"] === "snapshot";
+    read.push({
+      channel,
+      key: item["key"],
+      seq: Number(item["seq"]),
+      data: item["data"],
+      isSnapshot,
+    });
   }
   return read;
 }

@@ -13,15 +13,19 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /** A text that is written many times: an equal text touches nothing. */
 export class LiveText {
-  private readonly text = document.createTextNode("");
+  private readonly node = document.createTextNode("");
   private title = "";
 
   constructor(readonly host: HTMLElement) {
-    host.append(this.text);
+    host.append(this.node);
+  }
+
+  get text(): string {
+    return this.node.data;
   }
 
   set(value: string, title = ""): void {
-    if (this.text.data !== value) this.text.data = value;
+    if (this.node.data !== value) this.node.data = value;
     if (this.title !== title) {
       this.title = title;
       if (title) this.host.title = title;

@@ -34,7 +34,11 @@ export function basisPoints(value: number): string {
 
 /** A mark on an axis: as many decimals as the step from mark to mark asks for. */
 export function mark(value: number, step: number): string {
-  return fixed(value, Math.max(0, Math.min(12, Math.ceil(-Math.log10(step) - 1e-9))));
+  let decimals = Math.max(0, Math.min(12, Math.ceil(-Math.log10(step) - 1e-9)));
+  // A step of a quarter needs two.
+  const isWhole = () => Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) < 1e-6;
+  while (decimals < 12 && !isWhole()) decimals += 1;
+  return fixed(value, decimals);
 }
 
 export function ratio(value: number): string {

@@ -23,6 +23,8 @@ const SOURCES: Record<Source, { short: string; long: string }> = {
 };
 
 export class LineView {
+  /** What the page is called while all is well. */
+  title = "live spreads";
   private readonly state = new LiveText(part("line-text"));
   private readonly stateValue = new LiveAttribute(part("line"), "data-state");
   private readonly rootValue = new LiveAttribute(document.documentElement, "data-line");
@@ -61,7 +63,7 @@ export class LineView {
     part("trouble").hidden = !trouble;
     this.alarm.set(trouble);
     this.countdown.set(trouble ? this.waiting(stream) : "");
-    const title = trouble ? "No connection · Cointide" : "Cointide · live spreads";
+    const title = trouble ? "No connection · Cointide" : `Cointide · ${this.title}`;
     if (document.title !== title) document.title = title;
   }
 

@@ -1,21 +1,22 @@
 /** Builds the page once and keeps it going: what comes is taken at once, shown a few times a second. */
 
-import { ChartView } from "./chart/chart-view";
 import type { Item, Source } from "./contract";
 import { part } from "./element";
 import { FeedsView } from "./feeds-view";
 import { Key } from "./key";
 import { LineView } from "./line-view";
 import { Backoff } from "./line/backoff";
-import { fetchCatalog, fetchRanks } from "./line/catalog";
+import { fetchRanks, fetchSource } from "./line/catalog";
 import { ServerClock } from "./line/clock";
+import { Rest } from "./line/rest";
 import { Stream, type LineState } from "./line/stream";
 import { MarketBook } from "./market-book";
 import { SPARK_SECONDS } from "./market-row";
-import { routeOf } from "./route";
+import { routeOf, type Route } from "./route";
 import { Schedule } from "./schedule";
 import { TableView } from "./table/table-view";
 import { Theme } from "./theme";
+import type { Surroundings, View } from "./view";
 
 const RENDER_MS = 160;
 const QUOTES_MS = 250;
@@ -30,10 +31,13 @@ const theme = new Theme(part<HTMLButtonElement>("theme"));
 const lineView = new LineView();
 const feedsView = new FeedsView(part("feeds"), book);
 const key = new Key(() => stream.retryNow());
+const rest = new Rest(key.get);
 
 let line: LineState = "connecting";
 let source: Source | null = null;
-let chart: ChartView | null = null;
+let shown: Route = { view: "table" };
+let started = false;
+let view: View | null = null;
 let lastItems = -Infinity;
 let newestMoved = 0;
 let backfilled = false;
@@ -58,6 +62,7 @@ const stream = new Stream(
   {
     items: take,
     state: (state) => {
+      if (state === "live" && line !== "connecting") view?.cameBack();
       line = state;
       lineView.becomes(state);
       // A gateway that came back may be another one, with another source.
@@ -72,6 +77,7 @@ const stream = new Stream(
 function take(items: Item[]): void {
   const newest = book.newestAsOf;
   book.take(items);
+  view?.take(items);
   lastItems = performance.now();
   if (book.newestAsOf > newest) newestMoved = lastItems;
   if (newest === 0 && book.newestAsOf > 0) window.setTimeout(backfill, 1_500);
@@ -104,11 +110,11 @@ const learning = new Backoff(1_000, 30_000);
 
 async function learn(): Promise<void> {
   try {
-    source = (await fetchCatalog(key.get())).source;
+    source = await fetchSource(rest);
     lineView.shows(source);
     learning.reset();
     schedule.soon();
-    book.rank(await fetchRanks(key.get()));
+    book.rank(await fetchRanks(rest));
     schedule.soon();
   } catch (error) {
     console.warn("What the gateway serves could not be asked:", error);
@@ -123,46 +129,101 @@ function render(now: number): void {
   const circumstances = { line, now: present };
   lineView.render(stream, clock.now(), event === null ? null : event * 1000);
   feedsView.render(line === "live");
-  if (chart) chart.render(circumstances);
-  else table.render(circumstances, now);
+  if (view) view.render(circumstances);
+  else if (shown.view === "table") table.render(circumstances, now);
 }
 
-let followed = false;
+const around: Surroundings = {
+  address,
+  stream,
+  rest,
+  book,
+  clock,
+  key: key.get,
+  theme,
+  request: schedule.soon,
+};
 
-function follow(): void {
-  const { market } = routeOf(location.hash);
-  if (market === (chart?.market ?? null)) return;
-  const before = chart?.market;
-  chart?.close();
-  chart = null;
-  part("table-page").hidden = market !== null;
-  part("chart-page").hidden = market === null;
-  if (market !== null) {
-    chart = new ChartView(market, address, book, clock, key.get, theme, schedule.soon);
-    // At opening nobody has gone anywhere yet.
-    if (followed) part("back").focus();
-  } else if (before) {
-    table.focus(before);
+/** How to make a view. The table is there at once; the others are fetched when first gone to. */
+async function load(route: Route): Promise<() => View | null> {
+  switch (route.view) {
+    case "table":
+      return () => null;
+    case "market": {
+      const { ChartView } = await import("./chart/chart-view");
+      return () => new ChartView(route.market, around);
+    }
+    case "coin": {
+      const { CoinView } = await import("./coin/coin-view");
+      return () => new CoinView(part("coin-page"), route.coin, around);
+    }
+    case "correlations": {
+      const { CorrelationView } = await import("./correlation/correlation-view");
+      return () => new CorrelationView(part("correlations-page"), around);
+    }
   }
-  followed = true;
+}
+
+const PAGES: Record<Route["view"], string> = {
+  table: "table-page",
+  market: "chart-page",
+  coin: "coin-page",
+  correlations: "correlations-page",
+};
+
+async function follow(): Promise<void> {
+  const route = routeOf(location.hash);
+  if (started && JSON.stringify(route) === JSON.stringify(shown)) return;
+  const before = shown;
+  // At opening nobody has gone anywhere yet.
+  const moveFocus = started;
+  started = true;
+  shown = route;
+  view?.close();
+  view = null;
+  for (const page of Object.values(PAGES)) part(page).hidden = page !== PAGES[route.view];
+  for (const link of part("views").querySelectorAll("a")) {
+    if (link.getAttribute("href") === (location.hash || "#/")) link.ariaCurrent = "page";
+    else link.ariaCurrent = null;
+  }
+  part("loading").hidden = true;
+  try {
+    const make = await load(route);
+    // Somebody was quicker than the network and is elsewhere by now.
+    if (shown !== route) return;
+    view = make();
+  } catch (error) {
+    console.warn("A part of the page could not be loaded:", error);
+    if (shown !== route) return;
+    part("loading").textContent = "This part of the page could not be loaded. Reload to try again.";
+    part("loading").hidden = false;
+    return;
+  }
+  lineView.title = view?.title ?? "live spreads";
+  if (view && moveFocus) {
+    part(PAGES[route.view]).querySelector<HTMLElement>(".back")?.focus({ preventScroll: true });
+  } else if (!view && before.view === "market") {
+    table.focus(before.market);
+  }
   schedule.soon();
 }
 
 const filter = part<HTMLInputElement>("filter");
 filter.addEventListener("input", () => table.filterBy(filter.value));
 theme.onChange(schedule.soon);
-window.addEventListener("hashchange", follow);
+window.addEventListener("hashchange", () => void follow());
 window.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && chart) location.hash = "#/";
+  const writing = event.target instanceof HTMLElement && event.target.matches("input, select");
+  if (event.key === "Escape" && shown.view !== "table" && !writing) location.hash = "#/";
   else if (event.key === "Escape" && filter.value) {
     filter.value = "";
     table.filterBy("");
-  } else if (event.key === "/" && !chart && document.activeElement !== filter) {
+  } else if (event.key === "/" && shown.view === "table" && document.activeElement !== filter) {
     event.preventDefault();
     filter.focus();
   }
 });
 // Ages and the clock go on by themselves.
 window.setInterval(schedule.soon, 500);
-follow();
+void follow();
 schedule.soon();

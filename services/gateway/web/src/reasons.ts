@@ -18,3 +18,14 @@ const SENTENCES: Record<Reason, string> = {
 export function explain(reason: Reason): string {
   return `${reason}: ${SENTENCES[reason] ?? "undefined"}`;
 }
+
+// Where a figure is made of many observations, some reasons mean something wider.
+const OF_FIGURES: Partial<Record<Reason, string>> = {
+  thin: "too few observations",
+  quiet: "nothing moved",
+};
+
+/** The same of a figure that is no price. */
+export function explainFigure(reason: Reason): string {
+  return `${reason}: ${OF_FIGURES[reason] ?? SENTENCES[reason] ?? "undefined"}`;
+}

@@ -26,6 +26,10 @@ export class Theme {
     this.listeners.push(listener);
   }
 
+  get isDark(): boolean {
+    return this.current === "dark";
+  }
+
   colour(name: string): string {
     return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   }

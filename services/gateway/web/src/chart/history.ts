@@ -5,7 +5,16 @@ import { SecondRing } from "../second-ring";
 
 export const HISTORY_SECONDS = 900;
 
-export const FIELDS = ["bid", "ask", "spread", "spreadBps", "meanBps", "coverage"] as const;
+export const FIELDS = [
+  "bid",
+  "ask",
+  "spread",
+  "spreadBps",
+  "meanBps",
+  "coverage",
+  "baselineBps",
+  "baselineSigma",
+] as const;
 export type Field = (typeof FIELDS)[number];
 export type Column = (number | null)[];
 
@@ -18,7 +27,9 @@ export interface Hole {
 
 export class History {
   private readonly rings = new Map<Field, SecondRing>();
-  private readonly reasons: (Reason | null)[] = new Array<Reason | null>(HISTORY_SECONDS).fill(null);
+  private readonly reasons: (Reason | null)[] = new Array<Reason | null>(HISTORY_SECONDS).fill(
+    null,
+  );
   private readonly reasonSeconds = new Float64Array(HISTORY_SECONDS).fill(-1);
   private first = Infinity;
   private newest = -1;
@@ -43,6 +54,8 @@ export class History {
       spreadBps: spread.spread_bps,
       meanBps: window?.mean_bps ?? null,
       coverage: window?.coverage ?? null,
+      baselineBps: spread.baseline_bps ?? null,
+      baselineSigma: spread.baseline_sigma ?? null,
     };
     for (const field of FIELDS) this.rings.get(field)?.set(second, values[field]);
     const slot = second % HISTORY_SECONDS;

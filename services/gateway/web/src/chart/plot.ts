@@ -1,9 +1,9 @@
-/** Two plots one above the other that share their time axis and their crosshair. */
+/** Lines over time, in UTC; plots on one page share their crosshair. */
 
 import uPlot from "uplot";
 import { mark } from "../format";
 import type { Theme } from "../theme";
-import type { Column, Field, Hole } from "./history";
+import type { Column, Hole } from "./history";
 
 const AXIS_WIDTH = 78;
 const AXIS_WIDTH_NARROW = 62;
@@ -13,8 +13,20 @@ const SYNC = "market";
 // A figure of a second is that of the moment before it ends, so the step is drawn before it.
 const stepped = uPlot.paths.stepped?.({ align: -1 });
 
+export interface Line {
+  field: string;
+  colour: string;
+  width: number;
+  dash?: number[];
+}
+
 export interface PlotSpec {
-  fields: { field: Field; colour: string; width: number }[];
+  fields: Line[];
+  /** Two lines, by their places in `fields`, with the space between them filled. */
+  band?: { upper: number; lower: number; colour: string };
+  /** Values that hold at their time only, not since the one before. */
+  straight?: boolean;
+  range?: uPlot.Range.MinMax;
 }
 
 export const PRICE_SPEC: PlotSpec = {
@@ -54,7 +66,7 @@ export class Plot {
         sync: { key: SYNC, setSeries: false },
         points: { size: 6 },
       },
-      scales: { y: { range: (_, least, most) => rangeOf(least, most) } },
+      scales: { y: { range: (_, least, most) => spec.range ?? rangeOf(least, most) } },
       axes: [
         { ...axis, space: 72, size: 28, values: (_, splits) => splits.map(timeLabel) },
         {
@@ -65,16 +77,18 @@ export class Plot {
       ],
       series: [
         {},
-        ...spec.fields.map(({ field, colour, width }): uPlot.Series => ({
+        ...spec.fields.map(({ field, colour, width, dash }): uPlot.Series => ({
           label: field,
           stroke: theme.colour(colour),
           width,
           spanGaps: false,
-          ...(stepped ? { paths: stepped } : {}),
+          ...(dash ? { dash } : {}),
+          ...(stepped && !spec.straight ? { paths: stepped } : {}),
           // A second between two holes has no line to be part of.
           points: { show: true, size: 3, width: 0, fill: theme.colour(colour), filter: alone },
         })),
       ],
+      ...(spec.band ? { bands: [bandOf(spec.band, theme)] } : {}),
       hooks: {
         drawClear: [(plot) => this.shade(plot)],
         setCursor: [
@@ -129,6 +143,10 @@ export class Plot {
   }
 }
 
+function bandOf({ upper, lower, colour }: NonNullable<PlotSpec["band"]>, theme: Theme): uPlot.Band {
+  return { series: [upper + 1, lower + 1], fill: theme.colour(colour) };
+}
+
 /** A little room above and below; a line that does not move lies in the middle. */
 function rangeOf(least: number | null, most: number | null): uPlot.Range.MinMax {
   if (least === null || most === null) return [null, null];
@@ -138,6 +156,7 @@ function rangeOf(least: number | null, most: number | null): uPlot.Range.MinMax 
 
 function timeLabel(second: number): string {
   const iso = new Date(second * 1000).toISOString();
+  if (second % 86_400 === 0) return iso.slice(5, 10);
   return second % 60 === 0 ? iso.slice(11, 16) : iso.slice(11, 19);
 }
 

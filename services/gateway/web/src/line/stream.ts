@@ -16,6 +16,8 @@ export interface Subscription {
   intervalMs?: number;
   /** Where to go on from, asked anew at every connection. */
   resume?: () => Record<string, number> | undefined;
+  /** Of `correlations`: the coins of the matrix. */
+  coins?: string[];
 }
 
 export interface StreamListener {
@@ -39,6 +41,7 @@ export class Stream {
   private retryAt = 0;
   private retryTimer = 0;
   private readonly watchdog: number;
+  private requests = 0;
   private readonly backoff = new Backoff(500, 10_000);
   private readonly online = () => this.retryNow();
 
@@ -66,6 +69,21 @@ export class Stream {
     this.release();
   }
 
+  /** Subscribes one thing more, now and after every loss, until what it returns is called. */
+  add(subscription: Subscription): () => void {
+    this.subscriptions.push(subscription);
+    if (this.socket?.readyState === WebSocket.OPEN) this.ask(this.socket, subscription);
+    return () => {
+      const index = this.subscriptions.indexOf(subscription);
+      if (index < 0) return;
+      this.subscriptions.splice(index, 1);
+      if (this.socket?.readyState !== WebSocket.OPEN) return;
+      const { channel, keys } = subscription;
+      this.requests += 1;
+      this.socket.send(JSON.stringify({ op: "unsubscribe", id: this.requests, channel, keys }));
+    };
+  }
+
   retryNow(): void {
     if (this.socket) return;
     this.connect();
@@ -86,19 +104,24 @@ export class Stream {
   private subscribe(socket: WebSocket): void {
     const key = this.key();
     if (key) socket.send(JSON.stringify({ op: "auth", key }));
-    this.subscriptions.forEach(({ channel, keys, intervalMs, resume }, index) => {
-      const from = resume?.();
-      socket.send(
-        JSON.stringify({
-          op: "subscribe",
-          id: index + 1,
-          channel,
-          keys,
-          ...(intervalMs === undefined ? {} : { interval_ms: intervalMs }),
-          ...(from === undefined ? {} : { resume: from }),
-        }),
-      );
-    });
+    for (const subscription of this.subscriptions) this.ask(socket, subscription);
+  }
+
+  private ask(socket: WebSocket, subscription: Subscription): void {
+    const { channel, keys, intervalMs, resume, coins } = subscription;
+    const from = resume?.();
+    this.requests += 1;
+    socket.send(
+      JSON.stringify({
+        op: "subscribe",
+        id: this.requests,
+        channel,
+        keys,
+        ...(intervalMs === undefined ? {} : { interval_ms: intervalMs }),
+        ...(from === undefined ? {} : { resume: from }),
+        ...(coins === undefined ? {} : { coins }),
+      }),
+    );
   }
 
   private receive(data: unknown): void {

@@ -5,7 +5,7 @@ import { NOTHING, age, basisPoints, fixed, percent, ratio } from "../format";
 import type { Freshness } from "../freshness";
 import type { MarketRow, PriceField } from "../market-row";
 import { explain } from "../reasons";
-import { hashOf } from "../route";
+import { coinHashOf, hashOf } from "../route";
 import { COLUMNS } from "./columns";
 import { drawSpark, newSparkCanvas, type SparkColours } from "./sparkline";
 
@@ -22,7 +22,8 @@ export class RowView {
   readonly node = element("div", { role: "row", class: "row" });
   readonly link = element("a", { class: "name", draggable: "false" });
 
-  private readonly coin = new LiveText(element("b"));
+  private readonly coinLink = element("a", { class: "coin", draggable: "false" });
+  private readonly coin = new LiveText(this.coinLink);
   private readonly against = new LiveText(element("span"));
   private readonly badge = new LiveText(element("span", { class: "badge" }));
   private readonly worth = new LiveAttribute(this.badge.host, "data-worth");
@@ -40,14 +41,14 @@ export class RowView {
   private barAt = NaN;
 
   constructor() {
-    this.link.append(this.coin.host, this.quoteCurrency.host);
+    this.link.append(this.quoteCurrency.host);
     for (const { key, title, numeric } of COLUMNS) {
       const cell = element("div", {
         role: "cell",
         class: `cell ${key}${numeric ? " numeric" : ""}`,
         "data-label": title,
       });
-      if (key === "market") cell.append(this.link);
+      if (key === "market") cell.append(this.coin.host, this.link);
       else if (key === "against") cell.append(this.bar, this.against.host);
       else if (key === "spark") cell.append(this.canvas);
       else if (key === "state") cell.append(this.badge.host, this.ageText.host);
@@ -62,7 +63,10 @@ export class RowView {
     this.drawn = "";
     this.node.dataset["market"] = row.market;
     this.link.href = hashOf(row.market);
-    this.coin.set(row.coin);
+    this.coinLink.href = coinHashOf(row.coin);
+    this.coin.set(row.coin, `${row.coin}: candles, venues, orders`);
+    // Read with the coin before it, which is a link of its own.
+    this.link.setAttribute("aria-label", row.pair);
     this.quoteCurrency.set(`-${row.quoteCurrency}`);
     this.texts["exchange"]?.set(row.exchange);
   }

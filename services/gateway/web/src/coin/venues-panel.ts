@@ -1,0 +1,170 @@
+/** Best bid and ask over the venues of a coin, and where one could sell above what another asks. */
+
+import { isFields, numberOf, reasonsOf, textOf, type Fields, type Reason } from "../contract";
+import { LiveText, element } from "../element";
+import { NOTHING, basisPoints, fixed, utcTime } from "../format";
+import { Latest } from "../line/rest";
+import { explainFigure } from "../reasons";
+import { hashOf } from "../route";
+import type { Surroundings } from "../view";
+
+const EVERY_MS = 2_000;
+
+export class VenuesPanel {
+  readonly node = element("section", {
+    class: "panel venues-panel",
+    "aria-labelledby": "venues-title",
+  });
+  private readonly body = element("tbody");
+  private readonly note = new LiveText(element("p", { class: "chart-note" }));
+  private readonly crossings = element("ul", { class: "crossings", "aria-label": "Crossings" });
+  private readonly latest = new Latest();
+  private readonly timer: number;
+  private quote = "";
+
+  constructor(
+    private readonly around: Surroundings,
+    private readonly coin: string,
+  ) {
+    const heads = ["Venue", "Bid", "Ask", "Spread, bps", "Taker fee, bps"];
+    const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+    const table = element("table", {}, element("thead", {}, head), this.body);
+    this.node.append(
+      element("h2", { id: "venues-title" }, "Best bid and ask over venues"),
+      element("div", { class: "wide" }, table),
+      this.crossings,
+      this.note.host,
+    );
+    this.timer = window.setInterval(() => {
+      if (!document.hidden && !this.latest.busy) this.ask();
+    }, EVERY_MS);
+  }
+
+  show(quote: string): void {
+    if (quote === this.quote) return;
+    this.quote = quote;
+    this.body.replaceChildren();
+    this.ask();
+  }
+
+  close(): void {
+    window.clearInterval(this.timer);
+    this.latest.cancel();
+  }
+
+  private ask(): void {
+    const { quote } = this;
+    if (!quote) return;
+    this.latest.run(
+      (signal) =>
+        this.around.rest.get(
+          `/v1/coins/${encodeURIComponent(this.coin)}/venues`,
+          { quote },
+          signal,
+        ),
+      (answer) => this.fill(answer),
+      (words) => {
+        this.body.replaceChildren();
+        this.crossings.replaceChildren();
+        this.note.set(words);
+      },
+    );
+  }
+
+  private fill(answer: Fields): void {
+    const venues = listOf(answer["venues"]);
+    const best = { bid: marketsOf(answer["best_bid"]), ask: marketsOf(answer["best_ask"]) };
+    const decimals = Math.max(
+      0,
+      ...venues.flatMap((venue) => ["bid", "ask"].map((side) => decimalsAt(venue, side))),
+    );
+    this.body.replaceChildren(...venues.map((venue) => rowOf(venue, best, decimals)));
+    const crossings = listOf(answer["crossings"]);
+    this.crossings.replaceChildren(...crossings.map(crossingOf));
+    const asOf = Date.parse(textOf(answer["as_of"]));
+    const when = Number.isNaN(asOf) ? "" : ` as of ${utcTime(asOf)} UTC`;
+    const leftOut = listOf(answer["left_out"]).map(leftOutOf).join(" ");
+    const crossed =
+      crossings.length === 0
+        ? `No venue bids above what another one asks${when}.`
+        : `Crossings are gross and net of both taker fees${when}; indicative.`;
+    this.note.set(leftOut ? `${crossed} Left out: ${leftOut}` : crossed);
+  }
+}
+
+function rowOf(
+  venue: Fields,
+  best: Record<"bid" | "ask", string[]>,
+  decimals: number,
+): HTMLElement {
+  const market = textOf(venue["market"]);
+  const reasons = reasonsOf(venue);
+  const name = textOf(venue["exchange"]) || market.split(":")[0] || NOTHING;
+  const cell = (field: "bid" | "ask"): HTMLElement => {
+    const value = numberOf(venue[field]);
+    const reason = reasons[field];
+    const why = value === null && reason ? explainFigure(reason) : "";
+    const td = element(
+      "td",
+      { class: `numeric ${field}` },
+      value === null ? NOTHING : fixed(value, decimals),
+    );
+    if (why) td.title = why;
+    if (best[field].includes(market)) {
+      td.classList.add("best");
+      td.append(element("span", { class: "unseen" }, " best"));
+    }
+    return td;
+  };
+  const [bid, ask] = [numberOf(venue["bid"]), numberOf(venue["ask"])];
+  const spread =
+    numberOf(venue["spread_bps"]) ??
+    (bid !== null && ask !== null ? (1e4 * (ask - bid)) / ((ask + bid) / 2) : null);
+  const fee = numberOf(venue["taker_bps"]);
+  const link = element("a", { href: hashOf(market) }, name);
+  const row = element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, market ? link : name),
+    cell("bid"),
+    cell("ask"),
+  );
+  row.append(
+    element("td", { class: "numeric" }, spread === null ? NOTHING : basisPoints(spread)),
+    element("td", { class: "numeric" }, fee === null ? NOTHING : basisPoints(fee)),
+  );
+  if (venue["stale"] === true) row.classList.add("stale");
+  return row;
+}
+
+function crossingOf(crossing: Fields): HTMLElement {
+  const buy = textOf(crossing["buy"]);
+  const sell = textOf(crossing["sell"]);
+  const gross = numberOf(crossing["gross_bps"]);
+  const net = numberOf(crossing["net_bps"]);
+  const text = (value: number | null) => (value === null ? NOTHING : `${basisPoints(value)} bps`);
+  return element(
+    "li",
+    { class: net !== null && net > 0 ? "pays" : "" },
+    `Buy on ${buy.split(":")[0]}, sell on ${sell.split(":")[0]}: gross ${text(gross)}, net of fees ${text(net)}`,
+  );
+}
+
+/** The markets that have the best price of a side; one that cannot be traded on is none of them. */
+function marketsOf(best: unknown): string[] {
+  const markets = isFields(best) ? best["markets"] : null;
+  return Array.isArray(markets) ? markets.map(textOf) : [];
+}
+
+function leftOutOf(venue: Fields): string {
+  const market = textOf(venue["market"]);
+  return `${market} (${explainFigure(textOf(venue["reason"]) as Reason)}).`;
+}
+
+function decimalsAt(venue: Fields, field: string): number {
+  return (String(numberOf(venue[field]) ?? "").split(".")[1] ?? "").length;
+}
+
+function listOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? (value as unknown[]).filter(isFields) : [];
+}

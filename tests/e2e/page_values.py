@@ -1,0 +1,70 @@
+"""What the tests of the page have in common: names, and messages as the gateway sends them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page
+
+from services.gateway.web.dev.mock_gateway import Data, Update, iso
+
+BTC, ETH, SHIB = "kraken:BTC-USD", "coinbase:ETH-USD", "binance:SHIB-USDT"
+PRICES = ("bid", "ask", "mid", "spread", "spread_bps")
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# The page says a loss within seconds; a busy machine gets more.
+WITHIN_MS = 15_000
+
+OpenPage = Callable[..., Page]
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def spread(market: str, as_of: int, bid: float, ask: float, **changes: Any) -> Update:
+    exchange, _, pair = market.partition(":")
+    mid = (bid + ask) / 2
+    bps = 1e4 * (ask - bid) / mid
+    window = {"mean": ask - bid, "mean_bps": bps, "tick_mean": ask - bid, "min": ask - bid}
+    data: Data = {
+        "market": market,
+        "exchange": exchange,
+        "coin": pair.rpartition("-")[0],
+        "quote_currency": pair.rpartition("-")[2],
+        "as_of": iso(as_of),
+        "bid": bid,
+        "ask": ask,
+        "mid": mid,
+        "spread": ask - bid,
+        "spread_bps": bps,
+        "windows": {"15s": {**window, "max": ask - bid, "n": 212, "coverage": 1.0}},
+        "stale": False,
+        "reasons": {},
+    }
+    return market, as_of, {**data, **changes}
+
+
+def unseen(market: str, as_of: int, reason: str) -> Update:
+    """A row of a market of which the whole window could not be seen."""
+    fields = ("mean", "mean_bps", "tick_mean", "min", "max")
+    window = {**dict.fromkeys(fields), "n": 0, "coverage": 0.0}
+    reasons = dict.fromkeys([*PRICES, *(f"windows.15s.{field}" for field in fields)], reason)
+    _, _, data = spread(market, as_of, 1.0, 2.0)
+    data |= dict.fromkeys(PRICES) | {"windows": {"15s": window}, "reasons": reasons, "stale": True}
+    return market, as_of, data
+
+
+def quote(market: str, at: float, bid: float | None, ask: float | None, seq: int) -> Update:
+    data = {"market": market, "time": iso(at), "bid": bid, "bid_size": 1, "ask": ask, "ask_size": 1}
+    return market, seq, data
+
+
+def feed(market: str, status: str) -> Update:
+    counters = ("quotes", "trades", "late", "crossed", "gaps", "trades_lost", "reconnects")
+    data = dict.fromkeys(counters, 0) | {
+        "market": market, "exchange": market.partition(":")[0], "status": status, "detail": None,
+        "since": iso(now()), "as_of": iso(now()), "last_frame": None, "clock_skew_ms": None,
+    }  # fmt: skip
+    return market, 1, data
