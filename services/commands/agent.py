@@ -7,7 +7,7 @@ import importlib
 
 from models.settings import Settings
 from services.commands import add_namespace
-from services.local.state import brokers_of
+from services.kafka_access import admitted_brokers
 from services.local.workers import AGENTS
 
 
@@ -19,5 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run the worker until it is stopped."""
-    importlib.import_module(AGENTS[arguments.name].module).main(settings, brokers_of(settings))
+    importlib.import_module(AGENTS[arguments.name].module).main(
+        settings, admitted_brokers(settings)
+    )
     return 0

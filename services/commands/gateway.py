@@ -7,7 +7,7 @@ import argparse
 from models.settings import Settings
 from services.commands import add_namespace
 from services.gateway.server import serve
-from services.local.state import brokers_of
+from services.kafka_access import admitted_brokers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,4 +17,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001 - a command's form
     """Serve until stopped; return 0 after a stop that was asked for."""
-    return serve(settings, brokers_of(settings))
+    return serve(settings, admitted_brokers(settings))

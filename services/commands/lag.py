@@ -7,8 +7,8 @@ import argparse
 from models.settings import Settings
 from services.commands import add_namespace
 from services.commands.columns import aligned
+from services.kafka_access import admitted_brokers
 from services.local.lag import group_lags
-from services.local.state import brokers_of
 
 _HEADER = ("group", "topic", "partition", "committed", "end", "lag")
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001 - a command's form
     """Print one line for every group and partition."""
-    lags = group_lags(brokers_of(settings), settings)
+    lags = group_lags(admitted_brokers(settings), settings)
     rows = [
         (
             lag.group,

@@ -8,7 +8,7 @@ import sys
 from models.errors import TransportError
 from models.settings import Settings
 from services.commands import add_namespace
-from services.local.state import brokers_of
+from services.kafka_access import admitted_brokers
 from services.local.stopping import StopWish
 from services.reference.sync import sync_reference
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Fetch and publish once, or until a stop is asked for."""
-    brokers = brokers_of(settings)
+    brokers = admitted_brokers(settings)
     if arguments.every is None:
         _sync(settings, brokers)
         return 0

@@ -15,7 +15,7 @@ from agents.ingestion.replay import Pace, Replay, paced
 from models.settings import Settings
 from models.topics import DEAD_LETTERS
 from services.commands import add_namespace
-from services.local.state import brokers_of
+from services.kafka_access import admitted_brokers
 from services.replay.sender import Sender
 
 
@@ -34,14 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Replay the captures; return when everything is in Kafka."""
-    brokers = brokers_of(settings)
+    brokers = admitted_brokers(settings)
     partitions = range(settings.partitions)
     replay = Replay(
         settings,
-        lambda exchange: find_last_bursts(brokers, settings.namespace, exchange, partitions),
+        lambda exchange: find_last_bursts(brokers, settings, exchange, partitions),
     )
     pace = Pace(arguments.speed, time.monotonic_ns, lambda ns: time.sleep(ns / 1e9))
-    with Sender(brokers, settings.namespace) as sender:
+    with Sender(brokers, settings) as sender:
         bursts = 0
         for item in paced(merge_captures(arguments.captures), pace):
             if isinstance(item, int):

@@ -129,6 +129,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     )
     port = settings.simulator_port if arguments.port is None else arguments.port
     server = ServerSettings(
+        host=settings.simulator_host,
         port=port,
         model=model,
         oddities=oddities,

@@ -19,11 +19,12 @@ from confluent_kafka import (
 )
 
 from models.errors import RecordError, SettingsError, TransportError
+from models.kafka_clients import client_configuration
 from models.records.unpacked import unpack
 from models.settings import Settings
 from models.topics import Codec, declared_topics, topic_name
 from services.commands import add_namespace
-from services.local.state import brokers_of
+from services.kafka_access import admitted_brokers
 
 _LIMIT_SECONDS = 30.0
 
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     name = topic_name(arguments.topic, settings.namespace)
     consumer = Consumer(
         {
-            "bootstrap.servers": brokers_of(settings),
+            **client_configuration(settings, admitted_brokers(settings)),
             # librdkafka wants a name; with `assign` and no commits there is no such group.
             "group.id": f"tail-{os.getpid()}",
             "enable.auto.commit": False,

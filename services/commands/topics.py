@@ -8,7 +8,7 @@ from models.settings import Settings
 from models.topics import HOUR_MS
 from services.commands import add_namespace
 from services.commands.columns import aligned
-from services.local.state import brokers_of
+from services.kafka_access import admitted_brokers
 from services.local.topics import TopicReport, create_topics
 
 _HEADER = ("topic", "partitions", "clean-up", "retention", "one record is", "")
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001 - a command's form
     """Create the topics and print them."""
-    reports = create_topics(brokers_of(settings), settings)
+    reports = create_topics(admitted_brokers(settings), settings)
     print(aligned([_HEADER, *(_row(report) for report in reports)]))
     return 0
 

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with StopWish() as stop, Supervisor(settings, workers, console.print) as supervisor:
         if supervisor.wait_until_ready(stop.is_asked):
             plan = replay_plan(settings, supervisor.brokers, arguments.captures, arguments.speed)
-            with SpreadsFeed(supervisor.brokers, settings.namespace) as feed:
+            with SpreadsFeed(supervisor.brokers, settings) as feed:
                 replay = supervisor.run_once(plan)
                 watch = _Watch(supervisor, feed, replay, settings, console)
                 watch.run(stop, ends=arguments.exit)

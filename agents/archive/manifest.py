@@ -1,0 +1,81 @@
+"""The manifest in the store: which chunks are archived, and from where a writer goes on."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from pathlib import PurePosixPath
+
+import msgspec
+
+from agents.archive.store import Store
+from models.archive.manifest import (
+    Entry,
+    EntryName,
+    chunk_name,
+    decode_entry,
+    encode_entry,
+    entry_name,
+    in_force,
+    manifest_folder,
+)
+from models.archive.rendering import Rendered
+
+
+class ArchivedUpTo(msgspec.Struct, frozen=True):
+    """Where the archive of a topic partition ends: the offset after it, its newest entry."""
+
+    offset: int
+    newest: Entry
+
+
+class Manifest:
+    """The entries of an archive.
+
+    Methods raise OSError where the store cannot be read or written, InvariantError where it holds
+    what no archive does.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def all_names(self, topic: str) -> list[EntryName]:
+        """Return the names of a topic's entries, those that were merged into others as well."""
+        files = self._store.files(manifest_folder(topic), recursive=False)
+        names = (entry_name(PurePosixPath(file.path).name) for file in files)
+        return [name for name in names if name is not None]
+
+    def names(self, topic: str) -> list[EntryName]:
+        """Return the names of the entries that count, by partition and offset."""
+        return in_force(self.all_names(topic))
+
+    def entry(self, topic: str, name: EntryName) -> Entry:
+        """Return an entry."""
+        file = chunk_name(name.partition, name.first_offset, name.last_offset)
+        return decode_entry(self._store.read(f"{manifest_folder(topic)}/{file}.json"))
+
+    def entries(self, topic: str) -> list[Entry]:
+        """Return the entries that count, by partition and offset."""
+        return [self.entry(topic, name) for name in self.names(topic)]
+
+    def archived_up_to(self, topic: str) -> dict[int, ArchivedUpTo]:
+        """Return by partition where the archive of a topic ends."""
+        newest = {name.partition: name for name in self.names(topic)}
+        return {
+            partition: ArchivedUpTo(name.last_offset + 1, self.entry(topic, name))
+            for partition, name in newest.items()
+        }
+
+    def since(self, topic: str, partition: int, start: int) -> list[Entry]:
+        """Return the newest entries of a partition whose slots begin at `start` or later."""
+        names = [name for name in self.names(topic) if name.partition == partition]
+        entries = (self.entry(topic, name) for name in reversed(names))
+        return list(takewhile(lambda entry: entry.start >= start, entries))
+
+    def write_files(self, rendered: Rendered) -> None:
+        """Write the data files of a chunk."""
+        for path, content in rendered.contents.items():
+            self._store.write(path, content)
+
+    def write_entry(self, entry: Entry) -> None:
+        """Write an entry: from now on its files are part of the archive."""
+        self._store.write(entry.path, encode_entry(entry))

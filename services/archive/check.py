@@ -1,0 +1,66 @@
+"""Says what an archive holds, and whether the manifest and the files agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from agents.archive.manifest import Manifest
+from agents.archive.store import Store
+from models.archive.manifest import Entry
+
+
+class TopicReport(msgspec.Struct):
+    """What is archived of one topic partition; `wrong` says what is not as it should be."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+    chunks: int = 0
+    records: int = 0
+    rows: int = 0
+    bytes: int = 0
+    undecodable: int = 0
+    wrong: list[str] = []
+
+
+def check(store: Store, topics: Iterable[str]) -> Iterator[TopicReport]:
+    """Yield a report a topic partition.
+
+    Raises:
+        OSError: the store cannot be read.
+        InvariantError: the archive holds what none does.
+    """
+    manifest = Manifest(store)
+    for topic in topics:
+        reports: dict[int, TopicReport] = {}
+        for entry in manifest.entries(topic):
+            report = reports.get(entry.partition)
+            if report is None:
+                report = TopicReport(topic, entry.partition, entry.first_offset, -1)
+                reports[entry.partition] = report
+            elif entry.begins_after != report.last_offset + 1:
+                lost = f"offsets {report.last_offset + 1} to {entry.begins_after - 1} are not there"
+                report.wrong.append(lost)
+            _add(report, entry)
+            report.wrong += _wrong_files(store, entry)
+        yield from reports.values()
+
+
+def _add(report: TopicReport, entry: Entry) -> None:
+    report.last_offset = entry.last_offset
+    report.chunks += 1
+    report.records += entry.records
+    report.rows += entry.rows
+    report.bytes += sum(file.bytes for file in entry.files)
+    report.undecodable += len(entry.undecodable)
+
+
+def _wrong_files(store: Store, entry: Entry) -> Iterator[str]:
+    for file in entry.files:
+        size = store.size(file.path)
+        if size != file.bytes:
+            found = "none" if size is None else f"{size} bytes"
+            yield f"{file.path}: expected {file.bytes} bytes, was {found}"

@@ -1,0 +1,181 @@
+"""Merges the chunks of an hour into one, and clears what no entry needs any more.
+
+Merged files and their entry come first, the parts go an hour later: a reader that has the old
+entries in hand still finds what they name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import PurePosixPath
+
+import msgspec
+import pyarrow as pa
+
+from agents.archive.manifest import Manifest
+from agents.archive.store import ASIDE, Store, StoredFile
+from models.archive.derived_tables import DERIVED_TOPICS
+from models.archive.manifest import (
+    MANIFEST_VERSION,
+    DataFile,
+    Entry,
+    EntryName,
+    chunk_name,
+    manifest_folder,
+)
+from models.archive.rendering import data_file, file_path, parquet_bytes
+from services.archive.reader import ArchiveReader
+
+HOUR = 3600
+LARGEST_MERGED_ROWS = 2_000_000
+
+_ORDER = {
+    "quotes": ("market", "time", "offset", "row"),
+    "trades": ("market", "time", "offset", "row"),
+    "unseen": ("market", "start", "offset", "row"),
+    "bursts": ("offset",),
+}
+_DERIVED_ORDER = ("offset", "row")
+
+
+class Compacted(msgspec.Struct):
+    """What a compaction has done."""
+
+    merged: int = 0
+    into: int = 0
+    deleted: int = 0
+
+
+def compact(store: Store, topics: Iterable[str], now: float) -> Compacted:
+    """Merge what is over and clear what is not needed; `now` in seconds since the epoch.
+
+    Raises:
+        OSError: the store cannot be read or written; what was done stands.
+        InvariantError: the archive holds what none does.
+    """
+    done = Compacted()
+    reader = ArchiveReader(store)
+    for topic in topics:
+        for group in _groups(reader.manifest.entries(topic), now):
+            _merge(store, reader, group)
+            done.merged += len(group)
+            done.into += 1
+        done.deleted += _clear(store, topic, now)
+    return done
+
+
+def _groups(entries: Sequence[Entry], now: float) -> Iterator[list[Entry]]:
+    """Yield the entries to merge: neighbours in one hour that is over, and not too many rows.
+
+    The newest entry of a partition stays as it is: the hour may go on in Kafka for a while.
+    """
+    newest = {entry.partition: entry.name for entry in entries}
+    for (_, hour), hourly in groupby(entries, lambda each: (each.partition, each.start // HOUR)):
+        if (hour + 1) * HOUR > now:
+            continue
+        group: list[Entry] = []
+        for entry in hourly:
+            if entry.name == newest[entry.partition]:
+                continue
+            joins = bool(group) and entry.begins_after == group[-1].last_offset + 1
+            rows = sum(each.rows for each in group) + entry.rows
+            if group and not (joins and rows <= LARGEST_MERGED_ROWS):
+                if len(group) > 1:
+                    yield group
+                group = []
+            group.append(entry)
+        if len(group) > 1:
+            yield group
+
+
+def _merge(store: Store, reader: ArchiveReader, group: Sequence[Entry]) -> None:
+    first, last = group[0], group[-1]
+    name = chunk_name(first.partition, first.first_offset, last.last_offset)
+    files: list[DataFile] = []
+    for kind in dict.fromkeys(file.kind for entry in group for file in entry.files):
+        tables = [table for entry in group if (table := reader.table(entry, kind)) is not None]
+        # A window that only some of the chunks know is null in the others.
+        table = pa.concat_tables(tables, promote_options="default")
+        order = _ORDER.get(kind, _DERIVED_ORDER)
+        table = table.sort_by([(column, "ascending") for column in order]).combine_chunks()
+        content = parquet_bytes(table)
+        path = file_path(first.topic, kind, last.start, name)
+        store.write(path, content)
+        files.append(data_file(path, kind, table.num_rows, content))
+    least = [entry.least_time for entry in group if entry.least_time is not None]
+    greatest = [entry.greatest_time for entry in group if entry.greatest_time is not None]
+    Manifest(store).write_entry(
+        Entry(
+            version=MANIFEST_VERSION,
+            topic=first.topic,
+            partition=first.partition,
+            first_offset=first.first_offset,
+            last_offset=last.last_offset,
+            begins_after=first.begins_after,
+            # That of the newest, from which a writer goes on.
+            start=last.start,
+            records=sum(entry.records for entry in group),
+            rows=sum(entry.rows for entry in group),
+            least_time=min(least, default=None),
+            greatest_time=max(greatest, default=None),
+            undecodable=[each for entry in group for each in entry.undecodable],
+            files=files,
+            replaces=[entry.name for entry in group],
+        )
+    )
+
+
+def _clear(store: Store, topic: str, now: float) -> int:
+    """Delete entries that were merged into others, then files that no entry names."""
+    manifest = Manifest(store)
+    every = manifest.all_names(topic)
+    kept = set(manifest.names(topic))
+    changed = {
+        PurePosixPath(file.path).stem: file.changed
+        for file in store.files(manifest_folder(topic), recursive=False)
+    }
+    deleted = 0
+    for name in sorted(set(every) - kept):
+        around = next(each for each in kept if _encloses(each, name))
+        if changed[_file_name(around)] < now - HOUR:
+            store.delete(f"{manifest_folder(topic)}/{_file_name(name)}.json")
+            deleted += 1
+    left = manifest.all_names(topic)
+    needed = {_file_name(name) for name in left}
+    archived: dict[int, int] = defaultdict(int)
+    for name in left:
+        archived[name.partition] = max(archived[name.partition], name.last_offset + 1)
+    for file in _data_files(store, topic):
+        path = PurePosixPath(file.path)
+        if path.suffix == ASIDE:
+            orphan = file.changed < now - HOUR
+        else:
+            partition, _, last = (int(part) for part in path.stem.removeprefix("p").split("-"))
+            orphan = path.stem not in needed and last < archived[partition]
+        if orphan:
+            store.delete(file.path)
+            deleted += 1
+    return deleted
+
+
+def _data_files(store: Store, topic: str) -> Iterator[StoredFile]:
+    if topic in DERIVED_TOPICS:
+        yield from store.files(topic)
+        return
+    exchange, _, kind = topic.rpartition("_")
+    for folder in (kind, f"unseen/kind={kind}", f"bursts/kind={kind}"):
+        yield from store.files(f"{folder}/exchange={exchange}")
+
+
+def _encloses(around: EntryName, name: EntryName) -> bool:
+    return (
+        around.partition == name.partition
+        and around.first_offset <= name.first_offset
+        and name.last_offset <= around.last_offset
+    )
+
+
+def _file_name(name: EntryName) -> str:
+    return chunk_name(name.partition, name.first_offset, name.last_offset)

@@ -1,0 +1,125 @@
+"""Reads the archive: the files that the manifest names, and no others.
+
+Memory does not grow with what is read: ticks come as record batches, bursts chunk by chunk.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from agents.archive.manifest import Manifest
+from agents.archive.store import Store
+from models.archive.manifest import Entry
+from models.archive.rendering import source_of
+from models.archive.tick_tables import ArchivedBurst, Kind, bursts_of_tables
+from models.errors import InvariantError
+
+_BATCH_ROWS = 16_384
+
+
+class ArchiveReader:
+    """The rows of an archive. Times are nanoseconds since the epoch, `[start, end)`.
+
+    Methods raise OSError where the store cannot be read, InvariantError where a file that the
+    manifest names is not there as it should be.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.manifest = Manifest(store)
+
+    def ticks(
+        self,
+        kind: Kind,
+        exchanges: Iterable[str],
+        start: int,
+        end: int,
+        market: str | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the ticks with a time in `[start, end)`, of a market or of all.
+
+        They come chunk by chunk; within one sorted by market, time, offset and row.
+        """
+        time = pa.scalar(start, pa.int64()).cast(pa.timestamp("ns", "UTC"))
+        until = pa.scalar(end, pa.int64()).cast(pa.timestamp("ns", "UTC"))
+        wanted = (ds.field("time") >= time) & (ds.field("time") < until)
+        if market is not None:
+            wanted &= ds.field("market") == market
+        for exchange in exchanges:
+            for entry in self.entries(f"{exchange}_{kind}", start, end):
+                yield from self._batches(entry, kind, wanted)
+
+    def rows(self, topic: str, start: int, end: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a derived topic with an `as_of` in `[start, end)`, chunk by chunk."""
+        time = pa.scalar(start // 1_000, pa.int64()).cast(pa.timestamp("us", "UTC"))
+        until = pa.scalar(-(-end // 1_000), pa.int64()).cast(pa.timestamp("us", "UTC"))
+        wanted = (ds.field("as_of") >= time) & (ds.field("as_of") < until)
+        for entry in self.entries(topic, start, end):
+            yield from self._batches(entry, topic, wanted)
+
+    def bursts(self, topic: str, partition: int | None = None) -> Iterator[ArchivedBurst]:
+        """Yield the bursts of a tick topic as they were in Kafka, by partition and offset.
+
+        Undecodable records are not among them; entries say which those were.
+        """
+        for entry in self.entries(topic):
+            if partition is None or entry.partition == partition:
+                yield from self.bursts_of(entry)
+
+    def bursts_of(self, entry: Entry) -> Iterator[ArchivedBurst]:
+        """Yield the bursts of one chunk in the order of their offsets."""
+        exchange, kind = source_of(entry.topic)
+        bursts = self.table(entry, "bursts")
+        if bursts is not None:
+            yield from bursts_of_tables(
+                kind,
+                exchange,
+                entry.partition,
+                bursts,
+                self.table(entry, kind),
+                self.table(entry, "unseen"),
+            )
+
+    def entries(
+        self, topic: str, start: int | None = None, end: int | None = None
+    ) -> Iterator[Entry]:
+        """Yield the entries of a topic that may hold something of `[start, end)`."""
+        for name in self.manifest.names(topic):
+            entry = self.manifest.entry(topic, name)
+            if start is not None and (entry.greatest_time is None or entry.greatest_time < start):
+                continue
+            if end is not None and (entry.least_time is None or entry.least_time >= end):
+                continue
+            yield entry
+
+    def table(self, entry: Entry, kind: str) -> pa.Table | None:
+        """Return a file of a chunk as a table, None where the chunk has no such rows."""
+        file = entry.file(kind)
+        if file is None:
+            return None
+        table = pq.read_table(io.BytesIO(self._store.read(file.path)))
+        if table.num_rows != file.rows:
+            raise InvariantError(f"expected {file.rows} rows in {file.path}, was {table.num_rows}")
+        return table
+
+    def _batches(self, entry: Entry, kind: str, wanted: ds.Expression) -> Iterator[pa.RecordBatch]:
+        file = entry.file(kind)
+        if file is None:
+            return
+        found = ds.dataset([file.path], filesystem=self._store.filesystem, format="parquet")
+        # One fragment and few batches ahead: else whole files are read before the first is used.
+        scanner = found.scanner(
+            filter=wanted,
+            batch_size=_BATCH_ROWS,
+            batch_readahead=1,
+            fragment_readahead=1,
+            use_threads=False,
+        )
+        for batch in scanner.to_batches():
+            if batch.num_rows:
+                yield batch

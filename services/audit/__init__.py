@@ -1,0 +1,1 @@
+"""Recomputes published figures from the raw archive, and says where they differ."""
