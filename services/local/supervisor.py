@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
-from models.errors import StackError
+from models.errors import SettingsError, StackError
 from models.settings import Settings
 from services.local.guardian import Guardian
 from services.local.kafka.broker import KafkaBroker
@@ -57,8 +57,14 @@ class Supervisor:
         """Start Kafka.
 
         Raises:
+            SettingsError: the settings are those of a Kafka that does not take everyone.
             StackError: a stack is running here already, a port is taken, or parts are missing.
         """
+        if self._settings.kafka_security_protocol != "plaintext":
+            raise SettingsError(
+                "expected COINTIDE_KAFKA_SECURITY_PROTOCOL to be plaintext for a local stack with "
+                f"a Kafka of its own, was {self._settings.kafka_security_protocol}"
+            )
         self._lock.acquire()
         self._guardian = Guardian(self._lock.descriptor)
         try:

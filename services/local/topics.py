@@ -21,6 +21,7 @@ from confluent_kafka.admin import (
 )
 
 from models.errors import StackError, TransportError
+from models.kafka_clients import client_configuration
 from models.settings import Settings
 from models.topics import Topic, declared_topics, topic_name
 
@@ -54,7 +55,7 @@ def create_topics(
     wanted = list(topics) if topics is not None else declared_topics(list(settings.exchanges))
     names = [topic_name(topic.name, settings.namespace) for topic in wanted]
     counts = [1 if topic.partitioning == "none" else settings.partitions for topic in wanted]
-    client = AdminClient({"bootstrap.servers": brokers})
+    client = AdminClient(client_configuration(settings, brokers))
     try:
         there = client.list_topics(timeout=_LIMIT_S).topics
         for name, count in zip(names, counts, strict=True):

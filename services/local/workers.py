@@ -29,6 +29,9 @@ AGENTS = {
     for agent in (
         Agent("ingestion", "agents.ingestion.app"),
         Agent("spread", "agents.spread.app"),
+        Agent("bars", "agents.bars.app"),
+        Agent("correlation", "agents.correlation.app"),
+        Agent("archive", "agents.archive.app"),
     )
 }
 
@@ -73,6 +76,7 @@ def worker_plan(
         "kafka_brokers": brokers,
         "agent_host": LOOPBACK,
         "gateway_host": LOOPBACK,
+        "simulator_host": LOOPBACK,
         # On one machine nobody waits for clients to move to another gateway.
         "gateway_drain_s": "1",
         "instance": worker.name,

@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from agents.ingestion.instruments.coins import PAGE, coins_of, followed, unique_coins
 from agents.ingestion.instruments.markets import INSTRUMENTS
 from models.errors import FrameError, TransportError
+from models.kafka_clients import client_configuration
 from models.markets import coin_of
 from models.partition import partition_of
 from models.records.reference import Coin, Market, encode_reference
@@ -50,7 +51,7 @@ def sync_reference(settings: Settings, brokers: str) -> SyncReport:
     wanted = {market.market: market for market in markets}
     gone = [name for name in kept if name not in wanted and name.partition(":")[0] in lists]
     kept_coins = _keys(brokers, settings, COINS.name)
-    with Sender(brokers, settings.namespace) as sender:
+    with Sender(brokers, settings) as sender:
         for coin in chosen:
             _send(sender, settings, COINS.name, coin.coin, coin.coin, coin)
         for market in markets:
@@ -125,7 +126,7 @@ def _keys(brokers: str, settings: Settings, topic: str) -> set[str]:
     name = topic_name(topic, settings.namespace)
     consumer = Consumer(
         {
-            "bootstrap.servers": brokers,
+            **client_configuration(settings, brokers),
             # librdkafka wants a name; with `assign` and no commits there is no such group.
             "group.id": f"sync-{os.getpid()}",
             "enable.auto.commit": False,

@@ -7,6 +7,8 @@ from types import TracebackType
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from models.errors import TransportError
+from models.kafka_clients import client_configuration
+from models.settings import Settings
 from models.topics import topic_name
 
 _FLUSH_SECONDS = 120.0
@@ -15,12 +17,12 @@ _FLUSH_SECONDS = 120.0
 class Sender:
     """Sends records into one namespace; partitions are always given."""
 
-    def __init__(self, brokers: str, namespace: str) -> None:
+    def __init__(self, brokers: str, settings: Settings) -> None:
         """Connect when the first record is sent."""
-        self._namespace = namespace
+        self._namespace = settings.namespace
         self._producer = Producer(
             {
-                "bootstrap.servers": brokers,
+                **client_configuration(settings, brokers),
                 "enable.idempotence": True,
                 "compression.type": "lz4",
                 "linger.ms": 5,

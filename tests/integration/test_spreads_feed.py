@@ -28,7 +28,7 @@ def test_the_feed_has_all_from_the_beginning_and_knows_the_end(
     for partition in range(namespaced.partitions):
         producer.produce(name, value=encode_spreads(spreads()), partition=partition)
     assert producer.flush(_LIMIT_S) == 0
-    with SpreadsFeed(namespaced.kafka_brokers, namespaced.namespace) as feed:
+    with SpreadsFeed(namespaced.kafka_brokers, namespaced) as feed:
         taken: list[Spreads] = []
         deadline = time.monotonic() + _LIMIT_S
         while not feed.is_at_end():

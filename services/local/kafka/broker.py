@@ -145,6 +145,7 @@ def answers_metadata(brokers: str) -> bool:
     # A broker that is still starting is no news: librdkafka's own messages are dropped.
     silent = logging.getLogger("cointide.kafka.probe")
     silent.setLevel(logging.CRITICAL + 1)
+    # This node takes everyone, whatever the settings say of another Kafka.
     client = AdminClient({"bootstrap.servers": brokers}, logger=silent)
     try:
         return bool(client.list_topics(timeout=_METADATA_LIMIT_S).brokers)
