@@ -12,10 +12,10 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from agents.ingestion.backoff import Backoff
 from agents.ingestion.captures.captured import CapturedFrame, FrameKind
 from agents.ingestion.captures.writer import CaptureWriter
 from agents.ingestion.subscriptions import CHANNELS, subscribe_frames
+from agents.runtime.backoff import Backoff
 from models.errors import TransportError
 
 # Coinbase's book snapshots pass the library's default of 1 MiB.
