@@ -1,103 +1,42 @@
-"""The whole live system as its users meet it: one command, REST, websocket, page, oracle."""
+"""The whole live system as its users meet it: one command, REST, websocket, page, oracle.
+
+It runs for some 70 s. Within them a worker of every agent is killed with SIGKILL, and one exchange
+falls silent (`story.py`). Then everything that it has published is recomputed from the raw topics,
+and whatever it has answered is compared with what it has published.
+"""
 
 from __future__ import annotations
 
-import json
-import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import jsonschema
 import pytest
 from playwright.sync_api import sync_playwright
-from websockets.sync.client import connect
 
-from models.records.spreads import decode_spreads
-from models.records.unpacked import spread_objects
-from models.settings import Settings, environment_of
-from models.times import iso_seconds
-from models.topics import SPREADS
-from services.local.ports import LOOPBACK, choose_port
-from services.local.state import brokers_of, read_state, start_time_of
-from tests.integration.line import read_topic
-from tests.oracle import differences
-from tests.oracle.topics import rows_from_bursts
+from models.records.bursts import decode_quotes
+from models.records.unpacked import quote_objects, unpack
+from models.settings import Settings
+from models.times import seconds_of
+from models.topics import BARS, CORRELATIONS, INDICATORS, RETURNS, Topic
+from services.local.ports import choose_port
+from services.local.state import start_time_of
+from tests.e2e import by_hand
+from tests.e2e.answers import faults
+from tests.e2e.conftest import ARGUMENTS
+from tests.e2e.follower import Follower, Key, breaks
+from tests.e2e.recomputed import TABLES, Recomputed
+from tests.e2e.story import COINS, ENDS, LIVE_S, MARKET, MARKETS, Story, keys_followed, watched
+from tests.e2e.system import System
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-LIMIT_S = 120.0
-CHROMIUM_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-class System:
-    """`cointide up --source simulated` in a folder of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Start it."""
-        self.settings = settings
-        self.address = f"{LOOPBACK}:{settings.gateway_port}"
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self.log = settings.data_dir / "up.log"
-        words = ["up", "--source", "simulated", "--workers", "ingestion=2"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli", *words],
-                cwd=ROOT,
-                env={**os.environ, **environment_of(settings)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def until(self, condition: Callable[[], Any], what: str) -> Any:
-        """Wait for a condition and return what it gives; fail with the logs at the limit."""
-        deadline = time.monotonic() + LIMIT_S
-        while True:
-            try:
-                if found := condition():
-                    return found
-            except httpx.HTTPError:
-                pass
-            assert self.process.poll() is None, f"the system ended\n{self.tell()}"
-            assert time.monotonic() < deadline, f"expected {what}\n{self.tell()}"
-            time.sleep(0.1)
-
-    def tell(self) -> str:
-        """Return the ends of all logs."""
-        logs = [self.log, *sorted((self.settings.data_dir / "logs").glob("*.log"))]
-        return "\n".join(f"--- {log}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
-
-    def spreads(self) -> list[dict[str, Any]]:
-        """Return every spread that REST shows."""
-        found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            parameters = {"limit": "100", **({"cursor": cursor} if cursor else {})}
-            answer = httpx.get(f"http://{self.address}/v1/spreads", params=parameters)
-            page = answer.raise_for_status().json()
-            found.extend(page["data"])
-            cursor = page["next"]
-            if cursor is None:
-                return found
-
-    def pids(self) -> set[int]:
-        """Return the process ids of everything that runs."""
-        state = read_state(self.settings.data_dir)
-        return {pid for pid in state.processes.values() if pid} if state else set()
+COMPARED_BARS = 30
+MINUTE_DIGITS = len("2026-11-21T10:00")
+SHOWN = 20
+SIDES = {"buy": "ask", "sell": "bid"}
 
 
 @pytest.fixture(scope="module")
@@ -108,62 +47,48 @@ def system(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator
         jars_dir=jars_dir.absolute(),
         gateway_port=choose_port("gateway", 0, None, ()),
         partitions=4,
+        # Enough for an hour of correlation; a day would take the oracle minutes.
+        warm_start_hours=1.5,
     )
-    running = System(settings)
+    running = System(settings, "--workers", "ingestion=2")
     try:
         running.until(
             lambda: (
                 sum(
                     row["windows"].get("15s", {}).get("coverage", 0) > 0
-                    for row in running.spreads()
+                    for row in running.pages("/v1/spreads")
                 )
                 > 100
             ),
             "spreads of more than 100 markets",
         )
+        running.live_since = time.monotonic()
         yield running
     finally:
-        if running.process.poll() is None:
-            running.process.send_signal(signal.SIGTERM)
-            try:
-                running.process.wait(60)
-            except subprocess.TimeoutExpired:
-                running.process.kill()
-                running.process.wait()
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def story(system: System) -> Iterator[Story]:
+    """Watch it live for a time."""
+    with watched(system) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def recomputed(system: System, story: Story) -> Recomputed:
+    """Read the topics when the story is over and no bar is on its way."""
+    assert story.answers
+    system.until(lambda: 10 < time.time() % 60 < 50, "a minute to be over for some seconds")
+    return Recomputed(system)
 
 
 def test_rest_websocket_and_page_show_the_same_live_spread(system: System) -> None:
-    """A figure on the websocket is the one in Kafka; REST and the page show that market live."""
-    market = "kraken:BTC-USD"
-    with connect(f"ws://{system.address}/v1/stream") as socket:
-        request = {"op": "subscribe", "id": 1, "channel": "spreads", "keys": [market]}
-        socket.send(json.dumps(request))
-        updates: list[dict[str, Any]] = []
-        while len(updates) < 3:
-            message = json.loads(socket.recv(timeout=LIMIT_S))
-            if message["type"] == "update":
-                updates.append(message)
-    sequence = [update["seq"] for update in updates]
-    assert sequence == list(range(sequence[0], sequence[0] + 3))
-    assert [update["prev_seq"] for update in updates[1:]] == sequence[:2]
-    settings = system.settings.model_copy(update={"kafka_brokers": brokers_of(system.settings)})
-    in_kafka = {
-        row["as_of"]: row
-        for record in read_topic(settings, SPREADS.name)
-        for row in spread_objects(decode_spreads(record.value or b""))
-        if row["market"] == market
-    }
-    for update in updates:
-        assert update["data"] == in_kafka[update["data"]["as_of"]]
-
-    shown = httpx.get(f"http://{system.address}/v1/spreads/kraken/BTC-USD").json()
-    assert shown["as_of"] >= updates[-1]["data"]["as_of"]
-    assert not shown["stale"], shown
-
+    """The page of the gateway shows a market, and its figures move."""
     chromium = shutil.which("chromium")
     assert chromium is not None, "expected Debian's chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         try:
             page = browser.new_page()
             page.goto(f"http://{system.address}/")
@@ -181,58 +106,278 @@ def test_rest_websocket_and_page_show_the_same_live_spread(system: System) -> No
             browser.close()
 
 
-def test_what_is_published_equals_the_oracle_from_the_raw_topics(system: System) -> None:
-    """Also after one of two ingestion workers was killed and has come back."""
-    before = read_state(system.settings.data_dir)
-    assert before is not None
-    victim = before.processes["ingestion-0"]
-    os.kill(victim, signal.SIGKILL)
+def test_spreads_and_closes_equal_the_oracle_from_the_raw_topics(recomputed: Recomputed) -> None:
+    """Every field of every market and second, after kills and an outage."""
+    assert len(recomputed.spreads) > 3_000
+    assert any(row["stale"] for row in recomputed.spreads), "expected the kills to leave a trace"
+    assert not (found := recomputed.spread_differences()), told(found)
+    assert not (found := recomputed.closes_differences()), told(found)
 
-    def came_back() -> bool:
-        state = read_state(system.settings.data_dir)
-        return (
-            state is not None
-            and state.state == "ready"
-            and state.processes["ingestion-0"] not in (0, victim)
-        )
 
-    system.until(came_back, "the killed worker to be back")
+def test_bars_and_indicators_equal_the_oracle_from_the_raw_topics(recomputed: Recomputed) -> None:
+    """Of every interval, live and from candles."""
+    found, count = recomputed.bar_differences()
+    assert count > 1_000
+    assert not found, told(found)
 
-    back = iso_seconds(int(time.time()))
 
-    def everything_is_seen() -> bool:
-        rows = system.spreads()
-        return all(
-            row["as_of"] is not None and row["as_of"] > back and not row["stale"] for row in rows
-        )
+@pytest.mark.parametrize("table", TABLES)
+def test_correlations_equal_the_oracle_from_the_raw_topics(
+    recomputed: Recomputed, table: str
+) -> None:
+    """Every price, return and cell of every step, given what was masked."""
+    found, count = recomputed.correlation_differences(table)
+    assert count >= LIVE_S / 10 - 1
+    assert not found, told(found)
 
-    system.until(everything_is_seen, "every market to be seen again")
-    settings = system.settings.model_copy(update={"kafka_brokers": brokers_of(system.settings)})
-    published = {
-        record.key: record.value for record in read_topic(settings, SPREADS.name) if record.value
+
+def test_bars_indicators_and_matrices_of_rest_are_those_in_kafka(
+    system: System, story: Story
+) -> None:
+    """Field by field; of a bar that was published more than once, any of its versions."""
+    published: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for topic in (BARS, INDICATORS):
+        for row in objects_of(system, topic):
+            key = topic.name, row["market"], row["interval"], row["as_of"]
+            published.setdefault(key, []).append(row)
+    compared = 0
+    for answer in story.answers:
+        kind = re.search(r"/(bars|indicators)\?.*exchange=", answer.path)
+        if kind is None:
+            continue
+        for shown in answer.body["data"][-COMPARED_BARS:]:
+            versions = published[kind[1], shown["market"], shown["interval"], shown["as_of"]]
+            assert any(is_shown(row, shown) for row in versions), (answer.path, shown, versions)
+            compared += 1
+    assert compared > 100
+    matrices = {
+        (row["table"], row["as_of"], row["coin"]): row for row in objects_of(system, CORRELATIONS)
     }
-    rows = [row for value in published.values() for row in spread_objects(decode_spreads(value))]
-    values: dict[tuple[str, str, int], list[bytes]] = {
-        (exchange, kind, partition): [
-            record.value
-            for record in read_topic(settings, f"{exchange}_{kind}")
-            if record.partition == partition and record.value
+    compared = 0
+    for answer in story.answers:
+        if not answer.path.startswith("/v1/correlations?") or "repair" in answer.path:
+            continue
+        body = answer.body
+        for i, coin in enumerate(body["coins"]):
+            matched = matrices.get((body["table"], body["as_of"], coin))
+            for j, other in enumerate(body["coins"]):
+                held = matched if matched and other in matched["coins"] else None
+                place = held["coins"].index(other) if held else 0
+                for name, nothing in (("matrix", None), ("n", 0), ("n_effective", 0)):
+                    wanted = held[name][place] if held else nothing
+                    assert body[name][i][j] == wanted, (answer.path, name, coin, other)
+            assert body["sigma"][i] == (matched["sigma"] if matched else None)
+            compared += matched is not None
+    assert compared > 50
+
+
+def test_reference_prices_of_rest_are_those_in_kafka(system: System, story: Story) -> None:
+    """Price and currency as of the time that is told beside them."""
+    prices: dict[tuple[str, str], set[tuple[Any, Any]]] = {}
+    for row in objects_of(system, RETURNS):
+        columns = zip(row["coins"], row["price"], row["quote_currency"], strict=True)
+        for coin, *price in columns:
+            prices.setdefault((coin, row["as_of"]), set()).add(tuple(price))
+    checked = 0
+    for answer in story.answers:
+        if re.fullmatch(r"/v1/coins/\w+", answer.path) and answer.body["reference_as_of"]:
+            body = answer.body
+            shown = body["reference_price"], body["reference_quote_currency"]
+            assert shown in prices[body["coin"], body["reference_as_of"]]
+            checked += 1
+    assert checked >= len(COINS)
+
+
+def test_quotes_of_the_venues_are_those_in_kafka_and_the_best_follow(
+    system: System, story: Story
+) -> None:
+    """Best prices, their sizes, the spread and crossings, made again from the venues shown."""
+    venues = [answer.body for answer in story.answers if "/venues" in answer.path]
+    assert len(venues) == 3 * len(COINS)
+    wrong = [line for body in venues for line in by_hand.venues(body)]
+    assert not wrong, told(wrong)
+    shown = {
+        (each["market"], each["time"], each["bid"], each["bid_size"], each["ask"], each["ask_size"])
+        for body in venues
+        for each in body["venues"]
+        if each["mid"] is not None
+    }
+    there: set[Any] = set()
+    for exchange in {market.partition(":")[0] for market, *_ in shown}:
+        for record in system.topic(f"{exchange}_quotes"):
+            for quote in quote_objects(decode_quotes(record.value)):
+                sides = (quote[name] for name in ("bid", "bid_size", "ask", "ask_size"))
+                there.add((quote["market"], to_microseconds(quote["time"]), *sides))
+    assert shown
+    assert not shown - there
+
+
+def test_composite_bars_follow_from_the_bars_of_their_markets(system: System) -> None:
+    """Every figure of those since the start, by hand."""
+    compared = 0
+    for coin in COINS:
+        whole = system.get(f"/v1/coins/{coin}/bars", limit="10")["data"]
+        markets = {market for bar in whole for market in (*bar["markets"], *bar["missing"])}
+        parts: dict[str, list[dict[str, Any]]] = {}
+        for market in markets:
+            exchange = market.partition(":")[0]
+            for bar in system.get(f"/v1/coins/{coin}/bars", exchange=exchange, limit="50")["data"]:
+                parts.setdefault(bar["start"], []).append(bar)
+        for bar in whole[:-1]:
+            of_start = parts[bar["start"]]
+            missing = len(markets) - len(of_start)
+            wanted = by_hand.composite(of_start)
+            wanted["coverage"] *= len(of_start) / (len(of_start) + missing)
+            assert len(bar["missing"]) == missing
+            assert not (wrong := by_hand.apart(bar, wanted)), (coin, bar["start"], wrong)
+            compared += 1
+    assert compared >= 20
+
+
+def test_suggestions_follow_from_spreads_and_trades(story: Story, recomputed: Recomputed) -> None:
+    """Price, costs, impact and fill rate, made again from what lies in the topics."""
+    asked = [answer.body for answer in story.answers if "suggestion" in answer.path]
+    assert len(asked) > len(MARKETS)
+    for answer in asked:
+        rows, trades = recomputed.past_of(answer["market"])
+        newest = seconds_of(answer["as_of"]) // by_hand.STEP_S * by_hand.STEP_S
+        # The past is read after the quote: it may be a step further.
+        wrong = [
+            by_hand.apart(answer, by_hand.suggestion(answer, rows, trades, step))
+            for step in (newest, newest + by_hand.STEP_S)
         ]
-        for exchange in settings.exchanges
-        for kind in ("quotes", "trades")
-        for partition in range(settings.partitions)
+        assert not all(wrong), (answer, wrong)
+    assert any(answer["impact_n"] for answer in asked)
+
+
+def test_routes_are_all_there_and_follow_from_spreads(
+    system: System, story: Story, recomputed: Recomputed
+) -> None:
+    """Every route of one or two legs on one exchange, by hand; the best is first."""
+    asked = [answer.body for answer in story.answers if "orders/route" in answer.path]
+    assert len(asked) == 3 * len(ENDS)
+    quoted = {
+        (row["market"], side, row[side]) for row in recomputed.spreads for side in ("bid", "ask")
     }
-    expected, _ = rows_from_bursts(values)
-    # The topics went on while they were read: compare up to the last second published everywhere.
-    last = min(
-        max(row["as_of"] for row in rows if row["market"] == market)
-        for market in {row["market"] for row in rows}
-    )
-    ours = [row for row in rows if row["as_of"] <= last]
-    theirs = [row for row in expected if row["as_of"] <= last]
-    assert len(ours) > 1_000
-    assert any(row["stale"] for row in ours), "the kill left no trace: was anything killed?"
-    assert not (found := differences(ours, theirs)), "\n".join(found[:20])
+    for body in asked:
+        rates = [route["rate"] for route in body["routes"]]
+        assert rates == sorted(rates, reverse=True)
+        legs = [leg for route in body["routes"] for leg in route["legs"]]
+        assert not {(leg["market"], SIDES[leg["side"]], leg["price"]) for leg in legs} - quoted
+        prices = {leg["market"]: {"bid": leg["price"], "ask": leg["price"]} for leg in legs}
+        fees = {leg["market"].partition(":")[0]: leg["fee_bps"] for leg in legs}
+        wanted: dict[str, float] = {}
+        for exchange in system.settings.exchanges:
+            rows = {
+                market: prices.get(market, {"bid": 0.0, "ask": 1.0})
+                for market in system.get("/v1/catalog")["markets"]
+                if market.startswith(f"{exchange}:") and market not in body["left_out"]
+            }
+            fee = {str(exchange): fees.get(exchange, 0.0)}
+            wanted |= by_hand.routes(body["from"], body["to"], rows, fee)
+        found = {
+            "+".join(leg["market"] for leg in route["legs"]): route["rate"]
+            for route in body["routes"]
+        }
+        assert by_hand.alike(found, wanted), (found, wanted)
+
+
+def test_the_stream_loses_nothing_and_repeats_nothing_across_kills_and_a_resume(
+    story: Story,
+) -> None:
+    """`seq` rises, `prev_seq` names the one before, and every value is the same to both clients."""
+    assert not (found := breaks(story.always)), told(found)
+    assert not (found := breaks(story.in_turns)), told(found)
+    resumed = [is_snapshot for _, _, is_snapshot in story.in_turns[1].values()]
+    assert not any(resumed), "expected what was missed, was a snapshot"
+    whole = values_of(story.always)
+    for (key, seq), data in values_of(story.in_turns).items():
+        assert whole.get((key, seq), data) == data, (key, seq)
+    assert {key for key, _ in whole} == keys_followed()
+
+
+def test_everything_that_is_said_has_reasons_times_and_numbers_as_promised(
+    system: System, story: Story
+) -> None:
+    """Fresh, while an exchange is silent, and later; REST and stream; the schema says the same."""
+    assert not (found := unlike_the_description(system, story)), told(found)
+    wrong = [
+        f"{answer.when}: {answer.path} {line}"
+        for answer in story.answers
+        for line in faults(answer.body)
+    ]
+    wrong += [
+        f"{key} {item['seq']}: {line}"
+        for follower in (*story.always, *story.in_turns)
+        for key, item, _ in follower.values()
+        for line in faults(item)
+    ]
+    assert not wrong, told(wrong)
+
+
+def test_bars_of_a_fresh_start_cover_no_more_than_was_seen(system: System, story: Story) -> None:
+    """The minute in which the system began is not a whole one, though it has trades."""
+    assert story.answers
+    for exchange in system.settings.exchanges:
+        live = [
+            bar
+            for bar in objects_of(system, BARS)
+            if (bar["exchange"], bar["interval"], bar["source"]) == (exchange, "1m", "live")
+        ]
+        begun = min(bar["first_trade"] for bar in live if bar["n"])
+        first = [bar for bar in live if bar["start"].startswith(begun[:MINUTE_DIGITS])]
+        unseen = float(begun.removesuffix("Z").rpartition(":")[2]) / 60
+        assert first
+        assert not [bar for bar in first if bar["coverage"] > 1 - unseen + 1e-9]
+
+
+def test_figures_of_a_fresh_start_say_that_they_are_warming(story: Story) -> None:
+    """What needs half an hour is not made up out of a minute."""
+    for answer in story.answers:
+        if answer.path == "/v1/spreads":
+            for row in answer.body["data"]:
+                assert row["z"] is None
+                assert row["reasons"]["z"] in ("warming", "stale", "down", "gap"), row
+                for window, length in (("1m", 60), ("5m", 300)):
+                    figures = row["windows"].get(window, {"coverage": 0.0})
+                    assert figures["coverage"] * length <= LIVE_S * 4, row
+        if answer.path.startswith("/v1/correlations?window=15m&"):
+            cells = [cell for row in answer.body["matrix"] for cell in row]
+            assert set(cells) == {None}
+            assert answer.body["rest_share"] in (0.0, None)
+        if answer.path.startswith("/v1/correlations?window=1h&sampling=60s") and answer.body["n"]:
+            assert answer.body["rest_share"] is None or answer.body["rest_share"] > 0.5
+
+
+def test_a_silent_exchange_is_stale_and_the_others_are_not(story: Story) -> None:
+    """Its figures are null with the reason `stale`; venues leave it out."""
+    during = {a.path: a.body for a in story.answers if a.when == "Kraken is silent"}
+    row = during["/v1/spreads/kraken/BTC-USD"]
+    assert row["stale"]
+    assert row["bid"] is None
+    assert row["reasons"]["bid"] == "stale"
+    assert not during["/v1/spreads/coinbase/ETH-USD"]["stale"]
+    venues = during["/v1/coins/BTC/venues"]
+    assert venues["left_out"] == [{"market": MARKET, "reason": "stale"}]
+    assert venues["best_bid"]["markets"] == ["coinbase:BTC-USD"]
+    routes = during[f"/v1/orders/route?{ENDS[0]}"]["routes"]
+    assert {route["exchange"] for route in routes} == {"coinbase"}
+    refused = {answer.path for answer in story.refused if answer.when == "Kraken is silent"}
+    assert {path for path in during if "suggestion" in path and "kraken" in path} == set()
+    assert any(MARKET in path for path in refused)
+
+
+def test_unknown_parameters_are_refused_everywhere(system: System) -> None:
+    """A misspelt filter must not give everything."""
+    names = {"exchange": "kraken", "pair": "BTC-USD", "coin": "BTC", "a": "BTC", "b": "ETH"}
+    paths = system.get("/openapi.json")["paths"]
+    assert len(paths) > 15
+    for template in paths:
+        path = template.format(**names)
+        answer = system.ask(path, exchnage="kraken")
+        assert answer.status_code == 422, path
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"].endswith("unknown-parameter"), answer.text
 
 
 def test_nothing_is_left_running_after_the_supervisor_is_killed(system: System) -> None:
@@ -245,3 +390,61 @@ def test_nothing_is_left_running_after_the_supervisor_is_killed(system: System) 
     while any(start_time_of(pid) is not None for pid in pids):
         assert time.monotonic() < deadline, "expected every process to be gone"
         time.sleep(0.1)
+
+
+def told(lines: list[str]) -> str:
+    """Return how many there are, and the first of them."""
+    return "\n".join([f"{len(lines)} of them", *lines[:SHOWN]])
+
+
+def objects_of(system: System, topic: Topic) -> Iterator[dict[str, Any]]:
+    """Yield what people read of every record of a topic."""
+    for record in system.topic(topic.name):
+        yield from unpack(topic.codec, record.value or b"")
+
+
+def is_shown(row: dict[str, Any], shown: dict[str, Any]) -> bool:
+    """Return whether REST shows what a row of a topic says; it may add that the line is late."""
+    wanted = dict(row)
+    for name in ("first_trade", "last_trade"):
+        if wanted.get(name) is not None:
+            wanted[name] = to_microseconds(wanted[name])
+    reasons = {name: why for name, why in shown["reasons"].items() if why != "line_delayed"}
+    return wanted == {name: shown[name] for name in wanted} | {"reasons": reasons}
+
+
+def to_microseconds(time_ns: str) -> str:
+    """Return a time with nanoseconds as REST writes it."""
+    return re.sub(r"(\.\d{6})\d*", r"\1", time_ns).replace(".000000Z", "Z")
+
+
+def values_of(followers: Iterable[Follower]) -> dict[tuple[Key, int], Any]:
+    """Return the figures by key and `seq`, but for whether they were late when they were sent."""
+    found: dict[tuple[Key, int], Any] = {}
+    for follower in followers:
+        for key, item, _ in follower.values():
+            if item["seq"] is not None and not item.get("revised"):
+                data = dict(item["data"])
+                if data["reasons"].get("as_of") == "line_delayed":
+                    data["reasons"] = dict(data["reasons"])
+                    del data["reasons"]["as_of"]
+                found.setdefault((key, item["seq"]), data | {"stale": None})
+    return found
+
+
+def unlike_the_description(system: System, story: Story) -> list[str]:
+    """Return the answers that OpenAPI describes otherwise."""
+    description = system.get("/openapi.json")
+    kinds = [
+        (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operations["get"])
+        for path, operations in description["paths"].items()
+    ]
+    found: list[str] = []
+    for answer in story.answers:
+        path = answer.path.partition("?")[0]
+        operation = next(each for kind, each in kinds if kind.fullmatch(path))
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        whole = {**schema, "components": description["components"]}
+        errors = jsonschema.Draft202012Validator(whole).iter_errors(answer.body)
+        found += [f"{answer.path} {list(each.path)}: {each.message[:200]}" for each in errors]
+    return found
