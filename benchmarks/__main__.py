@@ -6,7 +6,15 @@ import argparse
 import importlib
 import platform
 
-NAMES = ("spread_worker", "stock_faust", "parsers", "latency")
+NAMES = (
+    "spread_worker",
+    "bars_worker",
+    "stock_faust",
+    "parsers",
+    "correlation",
+    "correlation_worker",
+    "latency",
+)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from benchmarks.load import Record
 from models.settings import Settings, environment_of
@@ -120,6 +120,41 @@ def produce(settings: Settings, records: Sequence[Record], pace: bool) -> None:
             except BufferError:
                 producer.poll(0.1)
     producer.flush()
+
+
+class TopicReader:
+    """Reads a topic from its beginning; `records` are partition, key and value of what has come."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        """Find all partitions of the topic."""
+        self.records: list[tuple[int, bytes, bytes]] = []
+        name = topic_name(topic, settings.namespace)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.kafka_brokers,
+                "group.id": "bench-reader",
+                "enable.auto.commit": False,
+            }
+        )
+        self._next = dict.fromkeys(range(settings.partitions), 0)
+        self._parts = [TopicPartition(name, p, OFFSET_BEGINNING) for p in self._next]
+        self._consumer.assign(self._parts)
+
+    def read(self) -> None:
+        """Take what the topic holds by now."""
+        ends = {
+            part.partition: self._consumer.get_watermark_offsets(part)[1] for part in self._parts
+        }
+        while any(self._next[partition] < end for partition, end in ends.items()):
+            for message in self._consumer.consume(1000, 0.2):
+                partition, offset = message.partition(), message.offset()
+                if message.error() is None and partition is not None and offset is not None:
+                    self._next[partition] = offset + 1
+                    self.records.append((partition, message.key() or b"", message.value() or b""))
+
+    def close(self) -> None:
+        """Leave the topic."""
+        self._consumer.close()
 
 
 def fresh_topics(settings: Settings, namespace: str) -> Settings:

@@ -28,7 +28,7 @@ def run() -> None:
     print(f"{'ticks/record':>12} {'ticks':>8} {'µs/tick':>9} {'ticks/core-s':>13}")
     with running_kafka(PARTITIONS) as settings:
         for size in SIZES:
-            load = Load(COINS, PARTITIONS, *size)
+            load = Load(COINS, PARTITIONS, *size, trades_every=0)
             records = make_records(load, make_ticks(load))
             own = fresh_topics(settings, f"stock-{size[0]}")
             with worker([sys.executable, "-m", "benchmarks.stock_faust"], own) as process:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from agents.correlation.state import decided_in
@@ -28,6 +30,21 @@ def test_an_hour_with_overlapping_returns_equals_the_oracle() -> None:
     tables.read(len(every))
     found = tables.differences("1h.60s.pearson")
     assert not found, "\n".join(found[:20])
+
+
+def test_the_step_that_reaches_30_effective_rows_exactly_is_defined() -> None:
+    # 102 rows of 5/17 each; a sum of them one by one stays below 30.
+    name, minute = "24h.5m.pearson", START - START % 60
+    rng = random.Random(1)
+    log = encoded(
+        closes("kraken", minute + 60 * i, {"A-USD": 1 + rng.random(), "B-USD": 1 + rng.random()})
+        for i in range(108)
+    )
+    tables = Tables((name,), log)
+    tables.read(len(log))
+    assert not tables.differences(name)
+    defined = [step.blocks[0].column("why")[0, 1] == 0 for step in tables.steps[name].values()]
+    assert defined == [False] * 106 + [True] * 2
 
 
 def test_kills_change_no_table_by_the_second() -> None:
