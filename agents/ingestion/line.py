@@ -90,6 +90,19 @@ class ExchangeLine:
             link, receive_time, frame, lambda: link.parser.receive(receive_time, frame)
         )
 
+    def alive(self, connection: str, receive_time: int) -> None:
+        """A frame has come that is none of this connection's: it only shows that it lives.
+
+        It is not parsed, for what it holds counts as new where it belongs.
+        """
+        link = self._link(connection, receive_time)
+        self._read(
+            link,
+            receive_time,
+            "",
+            lambda: ParsedFrame(link.parser.frame_time_without_own(receive_time)),
+        )
+
     def rest(
         self, connection: str, receive_time: int, body: str, url: str | None
     ) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 class MarketSocket:
     """One connection that is kept up: it reconnects with back-off until it is stopped.
 
-    `now` gives the receive time in nanoseconds.
+    `now` gives the receive time in nanoseconds. `pulse` is a symbol that is followed only because
+    its frames tell that the transport lives; another connection has its ticks.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class MarketSocket:
         line: ExchangeLine,
         symbols: Sequence[str],
         now: Callable[[], int] = time.time_ns,
+        pulse: str | None = None,
     ) -> None:
         """Nothing is connected before `run`."""
+        self._pulse = pulse
         self.name = name
         self.symbols = list(symbols)
         self.reconnects = 0
@@ -63,6 +66,8 @@ class MarketSocket:
     def add(self, symbols: Sequence[str]) -> None:
         """Follow more markets."""
         self.symbols.extend(symbols)
+        if self._pulse in symbols:
+            self._pulse = None
         self._ask(subscribe_frames, symbols)
 
     def remove(self, symbols: Sequence[str]) -> None:
@@ -92,7 +97,7 @@ class MarketSocket:
         ) as socket:
             self._line.open(self.name, self._now())
             self._outbox = asyncio.Queue()
-            self._ask(subscribe_frames, self.symbols)
+            self._ask(subscribe_frames, [*self.symbols, *([self._pulse] if self._pulse else [])])
             sender = asyncio.create_task(self._send(socket))
             try:
                 async with asyncio.timeout(self._channel.lifetime_s):
@@ -106,8 +111,12 @@ class MarketSocket:
             async with asyncio.timeout(limit):
                 frame = await socket.recv(decode=True)
             text = frame if isinstance(frame, str) else frame.decode("utf-8", "surrogateescape")
-            for reply in self._line.frame(self.name, self._now(), text):
-                self._outbox.put_nowait(reply)
+            if self._pulse is not None and f'"{self._pulse}"' in text:
+                # Its ids would make the same ticks repeats on the connection that they belong to.
+                self._line.alive(self.name, self._now())
+            else:
+                for reply in self._line.frame(self.name, self._now(), text):
+                    self._outbox.put_nowait(reply)
             backoff.reset()
 
     async def _send(self, socket: ClientConnection) -> None:

@@ -75,12 +75,16 @@ class SourceFeed:
 
     def _open(self, symbols: list[str]) -> None:
         exchange = self._endpoint.exchange
-        if exchange == "binance" and BINANCE_PULSE not in symbols:
-            # Its ticks are dropped where its partition is another one; its frames tell that the
-            # transport lives.
-            symbols = [*symbols, BINANCE_PULSE]
+        is_pulsed = exchange == "binance" and BINANCE_PULSE not in symbols
         self._opened += 1
         name = f"{exchange}-{self._partition}-{self._opened}"
-        socket = MarketSocket(name, self._endpoint, self._line, symbols, self._now)
+        socket = MarketSocket(
+            name,
+            self._endpoint,
+            self._line,
+            symbols,
+            self._now,
+            BINANCE_PULSE if is_pulsed else None,
+        )
         self._sockets.append(socket)
         self._tasks.append(asyncio.create_task(socket.run(), name=name))

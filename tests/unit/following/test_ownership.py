@@ -19,18 +19,20 @@ S = 1_000_000_000
 PARTITION = partition_of("BTC", 4)
 
 
+SETTINGS = LineSettings(
+    partitions=4,
+    lateness=200 * MS,
+    linger=100 * MS,
+    interval=250 * MS,
+    silence_limit=5 * S,
+    owns_all=False,
+)
+
+
 def live_line() -> ExchangeLine:
     """Return a line of Kraken that owns nothing yet."""
     memory = ExchangeMemory()
-    settings = LineSettings(
-        partitions=4,
-        lateness=200 * MS,
-        linger=100 * MS,
-        interval=250 * MS,
-        silence_limit=5 * S,
-        owns_all=False,
-    )
-    return ExchangeLine("kraken", lambda: open_connection("kraken", memory), settings)
+    return ExchangeLine("kraken", lambda: open_connection("kraken", memory), SETTINGS)
 
 
 def ticker(symbol: str, bid: float, kind: str = "update") -> str:
@@ -105,3 +107,26 @@ def test_a_market_that_is_left_counts_no_more() -> None:
     rows = [row for burst in bursts(line) for row in burst.unseen]
     assert {(row.market, row.reason) for row in rows} == {("kraken:BTC-USD", "down")}
     assert len(rows) == 2, "one on each topic"
+
+
+def test_a_pulse_moves_the_clock_and_makes_no_tick_of_its_market_a_repeat() -> None:
+    """The market of the pulse belongs to another connection, which may be behind it."""
+    memory = ExchangeMemory()
+    settings = msgspec.structs.replace(SETTINGS, silence_limit=25 * S)
+    line = ExchangeLine("binance", lambda: open_connection("binance", memory, {}), settings)
+    line.own(PARTITION, None, 1)
+
+    def book(update: int) -> str:
+        return json.dumps(
+            {"u": update, "s": "BTCUSDT", "b": "100.0", "B": "1", "a": "101.0", "A": "1"}
+        )
+
+    line.frame("own", 100 * S, book(1))
+    line.open("pulsed", 100 * S)
+    for second in range(101, 104):
+        line.alive("pulsed", second * S)
+    line.frame("own", 103 * S, book(2))
+    line.advance(104 * S)
+    sent = [burst for burst in bursts(line) if isinstance(burst, QuoteBurst)]
+    assert sum(map(len, sent)) == 2
+    assert line.counts["frames"] == 5
