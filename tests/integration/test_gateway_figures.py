@@ -166,6 +166,7 @@ def test_limits_and_origins_on_real_sockets(settings: Settings) -> None:
                 with StreamClient(gateway):
                     return True
             except InvalidStatus:
+                # Every attempt costs a request, of which some are needed below.
                 time.sleep(0.5)
                 return False
 

@@ -159,7 +159,11 @@ def test_the_log_holds_what_clients_received_tick_for_tick(tmp_path: Path) -> No
                 asyncio.create_task(_ticks(socket, exchange, _LIMIT_S))
                 for exchange, socket in sockets.items()
             ]
-            await asyncio.sleep(3.0)
+            counters = simulator.connections.counters.values()
+            for _ in range(300):
+                if min(each.ticks for each in counters) > 300:
+                    break
+                await asyncio.sleep(0.05)
             # Everything that was sent is received, since the server closes in order.
             await simulator.stop()
             return dict(zip(sockets, await asyncio.gather(*following), strict=True))

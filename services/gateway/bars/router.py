@@ -10,6 +10,7 @@ from models.records.bars import INTERVAL_SECONDS
 from services.gateway.answers import answer, described_list
 from services.gateway.bars.composite import CompositeSeries
 from services.gateway.bars.series import (
+    Chosen,
     MarketSeries,
     Series,
     chosen_market,
@@ -63,10 +64,17 @@ async def bars(
     series = bar_series(gateway.memory, coin, quote, exchange, interval)
     first, last = span.steps(INTERVAL_SECONDS[interval])
     chosen = chosen_numbers(series, None if span.start is None else first, last, page)
-    if not as_csv:
+    return series_answer(request, series, chosen, COLUMNS if as_csv else None)
+
+
+def series_answer(
+    request: Request, series: Series, chosen: Chosen, columns: list[str] | None
+) -> Response:
+    """Return what was chosen of a series: as JSON, or as CSV with these columns."""
+    if columns is None:
         return answer(page_of_series(series, chosen))
     headers = {COMPLETE_FROM: complete_from(series) or ""} | next_link(request.url, chosen.next)
-    return csv_answer(COLUMNS, series.figures(chosen.numbers), headers)
+    return csv_answer(columns, series.figures(chosen.numbers), headers)
 
 
 def bar_series(

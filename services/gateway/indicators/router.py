@@ -5,22 +5,20 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from models.records.bars import INTERVAL_SECONDS
-from services.gateway.answers import answer, described_list
-from services.gateway.bars.router import COMPLETE_FROM, ExchangeChoice, QuoteChoice
+from services.gateway.answers import described_list
+from services.gateway.bars.router import ExchangeChoice, QuoteChoice, series_answer
 from services.gateway.bars.series import (
     MarketSeries,
     Series,
     chosen_market,
     chosen_numbers,
-    complete_from,
     markets_of,
-    page_of_series,
 )
-from services.gateway.csv_answers import csv_answer, wants_csv
+from services.gateway.csv_answers import wants_csv
 from services.gateway.dependencies import Page, ReadyGateway
 from services.gateway.documentation import derived_examples as examples
 from services.gateway.indicators.composite import CompositeIndicators
-from services.gateway.lists import Window, next_link
+from services.gateway.lists import Window
 from services.gateway.memory.intervals import INDICATORS
 from services.gateway.parameters import IntervalChoice, TimeRange
 
@@ -64,7 +62,4 @@ async def indicators(
     is_newest = span.start is None and span.end is None and page.cursor is None
     window = Window(1, None) if is_newest else page
     chosen = chosen_numbers(series, None if span.start is None else first, last, window)
-    if not as_csv:
-        return answer(page_of_series(series, chosen))
-    headers = {COMPLETE_FROM: complete_from(series) or ""} | next_link(request.url, chosen.next)
-    return csv_answer(COLUMNS, series.figures(chosen.numbers), headers)
+    return series_answer(request, series, chosen, COLUMNS if as_csv else None)
