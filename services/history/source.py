@@ -36,7 +36,7 @@ class HistorySource(Protocol):
     """
 
     def span(self, series: Series) -> Span | None:
-        """Return between which times nothing of a series is missing, None where there is nothing."""
+        """Return between which times nothing of a series is missing, None where none is there."""
         ...
 
     def rows(self, series: Series, start: int, end: int) -> Iterator[pa.RecordBatch]:
