@@ -36,7 +36,7 @@ from services.simulator.market.model import ModelSettings
 from services.simulator.server import ServerSettings, Simulator
 from services.simulator.urls import simulated_urls
 from tests.integration.line import cointide, read_topic
-from tests.integration.test_lossless import processes
+from tests.integration.processes import processes
 
 SECOND = 1_000_000_000
 DAY_MINUTES = 24 * 60
