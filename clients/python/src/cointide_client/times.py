@@ -1,0 +1,50 @@
+"""Times as the gateway takes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+
+from cointide_client.errors import TimeError
+
+Time = datetime | str
+"""A moment with a zone: datetime, pandas Timestamp (which is one) or ISO-8601 text."""
+
+
+def timestamp(time: Time) -> pd.Timestamp:
+    """Return a moment in UTC.
+
+    Raises:
+        TimeError: it says no zone, or it is no time.
+
+    >>> timestamp("2026-11-21T11:00:15+01:00")
+    Timestamp('2026-11-21 10:00:15+0000', tz='UTC')
+    """
+    try:
+        found = pd.Timestamp(time)
+    except (ValueError, TypeError) as error:
+        raise TimeError(f"expected a time, was {time!r}") from error
+    if not isinstance(found, pd.Timestamp):
+        raise TimeError(f"expected a time, was {time!r}")
+    if found.tz is None:
+        raise TimeError(
+            f"expected a time that says its zone, as 2026-11-21T10:00:00Z, was {time!r}"
+        )
+    return found.tz_convert("UTC")
+
+
+def iso(time: Time) -> str:
+    """Return a moment as ISO-8601 UTC with `Z`, to the microsecond.
+
+    Raises:
+        TimeError: it says no zone, or it is no time.
+
+    >>> iso("2026-11-21T11:00:15.5+01:00")
+    '2026-11-21T10:00:15.500000Z'
+    """
+    found = timestamp(time)
+    if found.nanosecond:
+        raise TimeError(f"expected a time in whole microseconds, was {time!r}")
+    text = found.strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{found.microsecond:06d}Z" if found.microsecond else f"{text}Z"
