@@ -7,7 +7,7 @@ what `drain` hands out. The rules are `docs/from-frames-to-figures.md`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -22,7 +22,7 @@ from agents.ingestion.exchanges.events import (
     Trade,
     TradesLost,
 )
-from agents.ingestion.source_state import Found, OutgoingBurst, SourceState
+from agents.ingestion.source_state import KINDS, Found, OutgoingBurst, SourceState
 from models.errors import FrameError, InvariantError
 from models.markets import coin_of
 from models.partition import partition_of
@@ -131,6 +131,13 @@ class ExchangeLine:
         """Become the owner of a partition."""
         self._sources[partition] = SourceState(self.exchange, partition, found, generation)
 
+    def expect(self, partition: int, markets: Iterable[str]) -> None:
+        """Know markets of an owned partition that are to be followed."""
+        source = self._sources.get(partition)
+        if source is not None:
+            pairs: list[Pair] = [(kind, market) for market in markets for kind in KINDS]
+            source.expect(pair for pair in pairs if not self._seen_elsewhere(pair))
+
     def disown(self, partition: int) -> None:
         """Give a partition up; what is not sent of it stays unsent."""
         self._sources.pop(partition, None)
@@ -146,10 +153,6 @@ class ExchangeLine:
     def sees(self, pair: Pair) -> bool:
         """Return whether a connection that is heard serves a pair."""
         return self._seen_elsewhere(pair)
-
-    def skew(self, receive_time: int) -> int:
-        """Return how far this exchange's frame times lie behind their receive times (ns)."""
-        return receive_time - self._timekeeper.frame_time_without_own(receive_time)
 
     def advance(self, receive_time: int) -> None:
         """Time has passed without a frame: silence limits, lingers and clocks run on."""

@@ -78,6 +78,8 @@ class SourceState:
         self.clock: int | None = found.clock if found else None
         self.counts: dict[str, MarketCounts] = {}
         self._handover = found
+        self._is_taken_over = found is not None
+        self._expected: set[Pair] = set()
         self._handed_over = dict.fromkeys(KINDS, 0)
         self._newest_tick = 0
         self._buffers = {kind: BurstBuffer(kind, exchange, partition, self.epoch) for kind in KINDS}
@@ -85,9 +87,29 @@ class SourceState:
         self._pieces_until = 0
 
     def first_frame(self, frame_time: int) -> None:
-        """Declare the time from the clock found to the first frame unseen."""
+        """Declare the time from the clock found to the first frame unseen.
+
+        What the former owner followed too is unseen for longer, until it is served.
+        """
+        if self._handover is None:
+            return
         self._cut_handover(max(frame_time, self.clock or 0))
         self._handover = None
+        for pair in sorted(self._expected):
+            self.begin_interval(pair, frame_time, "down")
+        self._expected.clear()
+
+    def expect(self, pairs: Iterable[Pair]) -> None:
+        """Know pairs that are to be followed and that nothing serves yet.
+
+        Of a source that is taken over they may have been followed before: until they are served
+        they are unseen.
+        """
+        if self._handover is not None:
+            self._expected.update(pairs)
+        elif self._is_taken_over:
+            for pair in sorted(pairs):
+                self.begin_interval(pair, self.clock or 0, "down")
 
     def advance(self, clock: int) -> None:
         """Move the clock on; it never goes back."""
@@ -150,6 +172,7 @@ class SourceState:
         clock = self.clock or 0
         for kind in KINDS:
             self._open.pop((kind, market), None)
+            self._expected.discard((kind, market))
             self._buffers[kind].add_unseen(Unseen(market, clock, clock + 1, "down"))
         self.counts.pop(market, None)
 

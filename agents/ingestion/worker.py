@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -24,6 +25,7 @@ from agents.runtime.consumer import RecordBatch
 from agents.runtime.steps import Step
 from agents.runtime.worker import Log
 from models.errors import InvariantError
+from models.markets import exchange_of
 from models.records.reference import Market, decode_market, encode_reference
 from models.settings import Settings
 from models.topics import CANDLES, DEAD_LETTERS, FEEDS, INGESTION_CHANGELOG, MARKETS
@@ -31,6 +33,7 @@ from models.topics import CANDLES, DEAD_LETTERS, FEEDS, INGESTION_CHANGELOG, MAR
 _LOOK_S = 0.02
 _FEEDS_EVERY_NS = 2_000_000_000
 _UNACKNOWLEDGED = 2_000
+_TICKS = ("quotes", "trades", "late", "crossed")
 
 FindFound = Callable[[str, list[int]], Mapping[int, Found]]
 Place = tuple[str, int]
@@ -209,8 +212,9 @@ class IngestionWorker:
         all_due = now >= self._feeds_due
         if all_due:
             self._feeds_due = now + _FEEDS_EVERY_NS
+            self._observe(now)
         for (name, partition), feed in list(self._feeds.items()):
-            line = self._exchanges[name].line
+            line, memory = self._exchanges[name].line, self._exchanges[name].memory
             source, counters = line.source(partition), self._counters.get((name, partition))
             if source is None or counters is None:
                 continue
@@ -222,13 +226,12 @@ class IngestionWorker:
                 elif not all_due:
                     continue
                 counts = source.counts.get(market.market)
-                own_times = name != "binance" and counts is not None
                 facts = FeedFacts(
                     status,
                     view.since,
                     now,
                     feed.reconnects,
-                    line.skew(now) if own_times else None,
+                    memory.skew.told_at(now),
                     source.epoch,
                     counters.total_of(market.market, counts),
                 )
@@ -238,6 +241,23 @@ class IngestionWorker:
                     market.market.encode(),
                     encode_reference(feed_record(market, counts, facts)),
                 )
+
+    def _observe(self, now: int) -> None:
+        for name, exchange in self._exchanges.items():
+            views = self._views.items()
+            self._metrics.feeds(
+                name, Counter(view.status for each, view in views if exchange_of(each) == name)
+            )
+            sources = [(each, exchange.line.source(each)) for each in sorted(self._owned)]
+            owned = [(partition, source) for partition, source in sources if source is not None]
+            clocks = (source.clock for _, source in owned if source.clock is not None)
+            self._metrics.clock(name, clocks, now)
+            for partition, source in owned:
+                counts = source.counts.values()
+                totals = {what: sum(getattr(each, what) for each in counts) for what in _TICKS}
+                feed = self._feeds.get((name, partition))
+                totals["reconnects"] = 0 if feed is None else feed.reconnects
+                self._metrics.source(name, partition, totals)
 
     async def _send(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         delivery = asyncio.ensure_future(await self._kafka.send(topic, partition, key, value))
@@ -275,7 +295,10 @@ class IngestionWorker:
                 self._feeds[place] = SourceFeed(
                     partition, exchange.endpoint, exchange.line, self._now
                 )
-            self._feeds[place].follow(markets)
+            feed = self._feeds[place]
+            new = [each.market for each in markets if each.market not in feed.markets]
+            self._exchanges[name].line.expect(partition, new)
+            feed.follow(markets)
             self._candles.follow(partition, markets)
 
     async def _drop(self, partitions: set[int]) -> None:

@@ -31,9 +31,13 @@ class Skew:
 
     def at(self, receive_time: int) -> int:
         """Return the skew in nanoseconds at `receive_time`; 0 before the first sample."""
+        return self.told_at(receive_time) or 0
+
+    def told_at(self, receive_time: int) -> int | None:
+        """Return the same; None before the first sample."""
         samples = self._samples
         if not samples:
-            return 0
+            return None
         oldest = receive_time - WINDOW_NS
         while len(samples) > 1 and samples[0][0] <= oldest:
             samples.popleft()

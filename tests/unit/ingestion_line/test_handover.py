@@ -25,7 +25,7 @@ from tests.in_memory import (
     settings_of,
 )
 from tests.unit.ingestion.frames import at, coinbase_ticker, iso
-from tests.unit.ingestion_line.scripted import BTC, ETH, MS, SOURCE, START, ScriptedLine, both
+from tests.unit.ingestion_line.scripted import BTC, ETH, EUR, MS, SOURCE, START, ScriptedLine, both
 
 EPOCH = 8
 
@@ -59,6 +59,54 @@ def test_everything_is_down_on_both_topics_from_the_clocks_found_to_the_first_fr
     clocks = [sent.clock for sent in line.of("quotes")]
     assert clocks == sorted(clocks)
     assert clocks[0] >= 5_000
+
+
+def test_what_is_served_after_the_first_frame_is_down_until_then() -> None:
+    """Quotes until the market's next quote, as after any time without a connection."""
+    line = ScriptedLine()
+    line.line.own(SOURCE, found(5_000, 5_000)[SOURCE], 0)
+    line.line.expect(SOURCE, [BTC, EUR])
+    line.frame(9_000, serves=both(BTC))
+    line.frame(9_300, quotes=[(BTC, 9_300)])
+    line.frame(10_600)
+    line.frame(11_400, serves=both(EUR))
+    line.frame(11_900, quotes=[(EUR, 11_900)])
+    line.frame(13_300)
+    assert line.unseen("trades") == [
+        ("*", 5_000, 9_000, "down"),
+        (EUR, 9_000, 11_400, "down"),
+    ]
+    assert line.unseen("quotes") == [
+        ("*", 5_000, 9_000, "down"),
+        (EUR, 9_000, 11_900, "down"),
+        (BTC, 9_000, 9_300, "down"),
+    ]
+
+
+def test_a_market_known_after_the_take_over_is_down_from_the_clock_until_it_is_served() -> None:
+    line = ScriptedLine()
+    line.line.own(SOURCE, found(5_000, 5_000)[SOURCE], 0)
+    line.line.expect(SOURCE, [BTC])
+    line.frame(9_000, serves=both(BTC), quotes=[(BTC, 9_000)])
+    assert line.clock() == 8_800
+    line.line.expect(SOURCE, [BTC, EUR])
+    line.frame(10_300)
+    line.frame(11_400, serves=both(EUR))
+    line.frame(12_700)
+    assert line.unseen("trades") == [
+        ("*", 5_000, 9_000, "down"),
+        (EUR, 8_800, 11_400, "down"),
+    ]
+
+
+def test_of_a_source_that_nobody_owned_nothing_is_down_before_it_is_served() -> None:
+    line = ScriptedLine()
+    line.line.own(SOURCE, None, 0)
+    line.line.expect(SOURCE, [BTC, EUR])
+    line.frame(9_000, serves=both(BTC))
+    line.frame(10_600, serves=both(EUR))
+    line.frame(12_700)
+    assert line.unseen("trades") == []
 
 
 def test_a_first_frame_behind_the_clock_found_is_placed_there() -> None:
