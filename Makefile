@@ -5,6 +5,9 @@
 # make test    set up, then lint, types and every test
 # make soak    ten minutes of ingestion against the simulator's own log, one worker killed (12 min)
 # make day     26 hours of quiet markets in memory, every second, bar and correlation against the oracle (18 min)
+# make cluster-test  the chart on a real control plane, built with Go the first time (25 min, then 15)
+# make image-test  builds docker/Dockerfile and runs docker/compose.yaml in an engine of its own (10 min, then 3)
+# make docs    the documentation as a site, in build/docs
 # make lint    lint and types alone
 # make bench   measure; nothing else may be running
 # make k8s     render deploy/k8s anew from the chart
@@ -21,16 +24,16 @@ SOURCE ?= simulated
 TEST_PROCESSES ?= 2
 VENV := .venv
 JARS := .jars
-KAFKA := services/local/kafka
+CLUSTER := .cluster
 WEB := services/gateway/web
 export COINTIDE_TEST_DATA ?= ../shared/data
 
-.PHONY: help setup web run test soak day lint bench k8s lock clean
+.PHONY: help setup web run test soak day lint bench k8s lock cluster-test image-test docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-setup: $(VENV)/.packages $(VENV)/.project $(JARS)/kafka/.complete web
+setup: $(VENV)/.packages $(VENV)/.project $(JARS)/kafka/.complete $(JARS)/cassandra/classes.jsa web
 	@:
 
 $(VENV)/.packages: requirements-dev.txt
@@ -40,16 +43,20 @@ $(VENV)/.packages: requirements-dev.txt
 	@touch $@
 
 # Its own packages are linked, not copied: what is edited here is what runs.
-$(VENV)/.project: $(VENV)/.packages pyproject.toml requirements.in
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(VENV)/.project: $(VENV)/.packages pyproject.toml requirements.in clients/python/pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable clients/python
 	@touch $@
 
 # Copied beside and moved at the end, so that an interrupted download is never taken for whole.
-$(JARS)/kafka/.complete: $(KAFKA)/pom.xml
+$(JARS)/%/.complete: services/local/%/pom.xml
 	@.ci/machine $(PYTHON)
-	@rm -rf $(JARS)/kafka $(JARS)/kafka.part && mkdir -p $(JARS)
-	mvn -B -q -f $(KAFKA)/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(JARS))/kafka.part
-	@mv $(JARS)/kafka.part $(JARS)/kafka && touch $@
+	@rm -rf $(JARS)/$* $(JARS)/$*.part && mkdir -p $(JARS)
+	mvn -B -q -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(abspath $(JARS))/$*.part
+	@mv $(JARS)/$*.part $(JARS)/$* && touch $@
+
+# What a node starts faster with; one that could not be written is tried again at the next set-up.
+$(JARS)/cassandra/classes.jsa: $(JARS)/cassandra/.complete | $(VENV)/.project
+	@COINTIDE_JARS_DIR=$(JARS) $(VENV)/bin/python -m services.local.cassandra.classes || echo "Cassandra will start without it."
 
 web: $(WEB)/dist/.complete
 	@:
@@ -86,6 +93,20 @@ soak: setup
 day: setup
 	COINTIDE_TEST_HOURS=26 $(VENV)/bin/python -m pytest tests/unit/test_long_line_in_memory.py tests/unit/test_long_bars_in_memory.py tests/unit/correlation_agent/test_against_captures.py
 
+image-test: setup
+	@.ci/machine $(PYTHON) engine || true
+	$(VENV)/bin/python -m tests.image.prepare
+	$(VENV)/bin/python -m pytest tests/image
+
+docs: setup
+	$(VENV)/bin/python -m mkdocs build --strict
+
+cluster-test: setup
+	@tests/cluster/build $(CLUSTER)
+	@.ci/machine $(PYTHON) engine || true
+	$(VENV)/bin/python -m tests.image.prepare
+	COINTIDE_CLUSTER_DIR=$(CLUSTER) tests/cluster/isolated $(VENV)/bin/python -m pytest --verbose --capture=no --timeout=900 --durations=5 tests/cluster
+
 bench: setup
 	$(VENV)/bin/python -m benchmarks
 
@@ -101,4 +122,4 @@ lock:
 	done
 
 clean:
-	rm -rf $(VENV) $(JARS) $(WEB)/node_modules $(WEB)/dist .data build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(JARS) $(CLUSTER) $(WEB)/node_modules $(WEB)/dist .data build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENVIRONMENT_PREFIX = "COINTIDE_"
+_TLS_PARTS = ("ca_file", "certificate_file", "key_file", "key_password")
 
 
 class Settings(BaseSettings):
@@ -75,6 +76,72 @@ class Settings(BaseSettings):
         4, ge=1, le=1024, description="Partitions of every per-coin topic; never changed in place."
     )
     replication: int = Field(1, ge=1, le=7, description="Replicas of every topic that is created.")
+
+    # Cassandra
+    cassandra: Literal["on", "off"] = Field(
+        "on",
+        description="Whether history is kept in Cassandra too; `off` does without it: Parquet and "
+        "the log alone.",
+    )
+    cassandra_contact_points: str = Field(
+        "",
+        description="Nodes to begin with, `host` or `host:port` with commas between; empty means "
+        "the one of the stack in the data folder.",
+    )
+    cassandra_local_datacenter: str = Field(
+        "datacenter1", min_length=1, description="The data centre whose nodes are spoken to."
+    )
+    cassandra_keyspace: str = Field(
+        "cointide",
+        pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,39}$",
+        description="Keyspace of the archive; a namespace goes before its name.",
+    )
+    cassandra_replication: dict[str, Annotated[int, Field(ge=1, le=9)]] = Field(
+        {"datacenter1": 1},
+        description="Replicas of that keyspace in each data centre, as JSON.",
+    )
+    cassandra_username: str = Field("", description="The user that Cassandra knows us by.")
+    cassandra_password: SecretStr = Field(SecretStr(""), description="That user's password.")
+    cassandra_ssl: bool = Field(False, description="Whether Cassandra is spoken to over TLS.")
+    cassandra_ssl_ca_file: str = Field(
+        "",
+        description="PEM file of the authorities that may sign the nodes' certificates; empty "
+        "trusts the system's.",
+    )
+    cassandra_ssl_certificate_file: str = Field(
+        "", description="PEM file of this client's certificate, where the nodes ask for one."
+    )
+    cassandra_ssl_key_file: str = Field("", description="PEM file of that certificate's key.")
+    cassandra_ssl_key_password: SecretStr = Field(
+        SecretStr(""), description="Password of that key; empty is none."
+    )
+    cassandra_ssl_check_hostname: bool = Field(
+        True, description="Whether a node's certificate must name the address that is connected to."
+    )
+    cassandra_ttl_days: float = Field(
+        30.0,
+        ge=0,
+        le=7_300,
+        description="How long spreads, feeds, returns and matrices are kept there; 0 is for ever.",
+    )
+    cassandra_bars_ttl_days: float = Field(
+        1_825.0,
+        ge=0,
+        le=7_300,
+        description="The same of bars and indicators.",
+    )
+    cassandra_window_hours: int = Field(
+        24, ge=1, description="Hours of spreads, feeds, returns and matrices compacted together."
+    )
+    cassandra_bars_window_hours: int = Field(
+        720, ge=1, description="The same of bars and indicators."
+    )
+    cassandra_in_flight: int = Field(
+        32, ge=1, le=1_024, description="Requests to Cassandra that a process has open at most."
+    )
+    cassandra_request_timeout_s: float = Field(
+        10.0, gt=0, description="How long one request to Cassandra may take."
+    )
 
     # Time, as ingestion decides it
     exchanges: list[Literal["binance", "coinbase", "kraken"]] = Field(
@@ -169,6 +236,13 @@ class Settings(BaseSettings):
         ge=0,
         le=60,
         description="Time websocket clients have to connect elsewhere before a planned stop.",
+    )
+    gateway_history_reads: int = Field(
+        16,
+        ge=2,
+        le=256,
+        description="Reads of history at a time; one key, without a key one address, has half of "
+        "them at most.",
     )
     api_keys: list[SecretStr] = Field(
         [], description="Keys of which REST and websocket need one; none lets everyone in."
@@ -278,6 +352,22 @@ class Settings(BaseSettings):
         description="Port of the local Kafka's controller; 0 takes a free one and keeps it.",
     )
     kafka_heap_mb: int = Field(512, ge=256, description="Java heap of the local Kafka in MB.")
+    cassandra_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of the local Cassandra; 0 takes a free one and keeps it.",
+    )
+    cassandra_storage_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of the local Cassandra for other nodes, of which there are none; 0 takes "
+        "a free one and keeps it.",
+    )
+    cassandra_heap_mb: int = Field(
+        512, ge=256, description="Java heap of the local Cassandra in MB."
+    )
     start_timeout_s: float = Field(
         120.0, gt=0, description="How long the local stack may take to become ready."
     )
@@ -303,33 +393,54 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _kafka_security_fits_together(self) -> Self:
         """Refuse what would be ignored in silence, and what cannot be used half."""
-        tls = ("ca_file", "certificate_file", "key_file", "key_password")
-        self._expect(self.kafka_uses_tls, "ssl or sasl_ssl", [f"kafka_ssl_{each}" for each in tls])
+        protocol, was = "kafka_security_protocol", self.kafka_security_protocol
+        tls = [f"kafka_ssl_{each}" for each in _TLS_PARTS]
+        self._expect(self.kafka_uses_tls, f"{_variable(protocol)} to be ssl or sasl_ssl", tls, was)
         sasl = ["kafka_sasl_username", "kafka_sasl_password"]
-        self._expect(self.kafka_uses_sasl, "sasl_plaintext or sasl_ssl", sasl)
+        expected = f"{_variable(protocol)} to be sasl_plaintext or sasl_ssl"
+        self._expect(self.kafka_uses_sasl, expected, sasl, was)
         lacking = [_variable(name) for name in sasl if not self._is_given(name)]
         if self.kafka_uses_sasl and lacking:
             raise ValueError(
-                f"expected {' and '.join(lacking)} to be set with "
-                f"{_variable('kafka_security_protocol')}={self.kafka_security_protocol}, was empty"
+                f"expected {' and '.join(lacking)} to be set with {_variable(protocol)}={was}, "
+                "was empty"
             )
-        for name, needed in (
-            ("kafka_ssl_certificate_file", "kafka_ssl_key_file"),
-            ("kafka_ssl_key_file", "kafka_ssl_certificate_file"),
-            ("kafka_ssl_key_password", "kafka_ssl_key_file"),
-        ):
-            if self._is_given(name) and not self._is_given(needed):
-                raise ValueError(
-                    f"expected {_variable(needed)} to be set with {_variable(name)}, was empty"
-                )
+        self._expect_whole("kafka_ssl_")
         return self
 
-    def _expect(self, is_used: bool, protocols: str, names: list[str]) -> None:
+    @model_validator(mode="after")
+    def _cassandra_fits_together(self) -> Self:
+        """Refuse the same of Cassandra, and a data centre without a replica."""
+        tls = [f"cassandra_ssl_{each}" for each in _TLS_PARTS]
+        self._expect(
+            self.cassandra_ssl, f"{_variable('cassandra_ssl')} to be true", tls, self.cassandra_ssl
+        )
+        self._expect_whole("cassandra_ssl_")
+        self._expect_both("cassandra_username", "cassandra_password")
+        self._expect_both("cassandra_password", "cassandra_username")
+        if self.cassandra_local_datacenter not in self.cassandra_replication:
+            raise ValueError(
+                f"expected {_variable('cassandra_replication')} to have replicas in "
+                f"{_variable('cassandra_local_datacenter')}={self.cassandra_local_datacenter}, "
+                f"was {json.dumps(self.cassandra_replication)}"
+            )
+        return self
+
+    def _expect(self, is_used: bool, expected: str, names: list[str], was: object) -> None:
         given = [_variable(name) for name in names if self._is_given(name)]
         if given and not is_used:
+            raise ValueError(f"expected {expected} with {' and '.join(given)}, was {was}")
+
+    def _expect_whole(self, prefix: str) -> None:
+        """Refuse a certificate without its key, a key without its certificate, and so on."""
+        self._expect_both(f"{prefix}certificate_file", f"{prefix}key_file")
+        self._expect_both(f"{prefix}key_file", f"{prefix}certificate_file")
+        self._expect_both(f"{prefix}key_password", f"{prefix}key_file")
+
+    def _expect_both(self, name: str, needed: str) -> None:
+        if self._is_given(name) and not self._is_given(needed):
             raise ValueError(
-                f"expected {_variable('kafka_security_protocol')} to be {protocols} with "
-                f"{' and '.join(given)}, was {self.kafka_security_protocol}"
+                f"expected {_variable(needed)} to be set with {_variable(name)}, was empty"
             )
 
     def _is_given(self, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def iso_seconds(seconds: int) -> str:
@@ -50,3 +50,19 @@ def seconds_of(text: str) -> int:
     if time.tzinfo is None or time.utcoffset() or time.microsecond:
         raise ValueError(f"expected a whole second in UTC, was {text!r}")
     return int(time.timestamp())
+
+
+def microseconds_of(text: str) -> int:
+    """Return microseconds since the epoch from what any of these functions gives, rounded down.
+
+    Raises:
+        ValueError: the text is no time in UTC.
+
+    >>> microseconds_of("2023-11-14T22:13:20.500000Z")
+    1700000000500000
+    """
+    time = datetime.fromisoformat(text)
+    if time.utcoffset() != timedelta(0):
+        raise ValueError(f"expected a time in UTC, was {text!r}")
+    whole = int(time.replace(microsecond=0).timestamp())
+    return whole * 1_000_000 + time.microsecond

@@ -120,6 +120,14 @@ ARCHIVE_CHANGELOG = Topic(
     "step",
     "what was archived of one topic partition in one hour",
 )
+# Nothing is in it: what the agent has written, Cassandra says. A worker is told by it what it owns.
+ARCHIVE_CASSANDRA_CHANGELOG = Topic(
+    "archive-cassandra-panes-changelog",
+    "coin",
+    "compact",
+    "step",
+    "nothing: how far it is the agent keeps in Cassandra",
+)
 COINS = Topic(
     "coins", "coin", "compact", "json", "id, rank, market value, 24 h volume and change, flags"
 )
@@ -167,6 +175,7 @@ def declared_topics(exchanges: list[str]) -> list[Topic]:
         BARS_CHANGELOG,
         CORRELATION_CHANGELOG,
         ARCHIVE_CHANGELOG,
+        ARCHIVE_CASSANDRA_CHANGELOG,
         DEAD_LETTERS,
     ]
 

@@ -15,7 +15,7 @@ class ArchiveSource:
         self._cutter = cutter
         self.topic = cutter.topic
         self.partition = cutter.partition
-        self.archived_up_to = offset
+        self.written_up_to = offset
         self.finished: deque[Chunk] = deque()
 
     @property
@@ -28,17 +28,20 @@ class ArchiveSource:
         """Return how many bytes the values of the finished chunks have."""
         return sum(chunk.size for chunk in self.finished)
 
+    @property
+    def oldest_timestamp(self) -> int | None:
+        """Return Kafka's timestamp of the oldest record that is not archived, in milliseconds."""
+        return self.finished[0].records[0].timestamp if self.finished else self._cutter.oldest
+
     def take(
         self, offset: int, value: bytes | None, timestamp: int = 0, key: bytes | None = None
     ) -> None:
         """Take one record; `timestamp` is Kafka's, in milliseconds."""
         self._add(self._cutter.take(ArchivedRecord(offset, timestamp, key, value)))
 
-    def skip_to(self, offset: int) -> int:
-        """Go on at `offset`, as what lies before it is gone; return how many offsets that are."""
-        gone = offset - self.next_offset
+    def skip_to(self, offset: int) -> None:
+        """Go on at `offset`, as what lies before it is gone."""
         self._add(self._cutter.skip_to(offset))
-        return gone
 
     def close_idle(self, end_offset: int | None, before: float) -> bool:
         """End the open chunk if its slot ended before this time and the topic holds no more.
@@ -54,7 +57,7 @@ class ArchiveSource:
 
     def done(self) -> None:
         """The oldest finished chunk is archived."""
-        self.archived_up_to = self.finished.popleft().last_offset + 1
+        self.written_up_to = self.finished.popleft().last_offset + 1
 
     def _add(self, chunk: Chunk | None) -> None:
         if chunk is not None:

@@ -19,6 +19,6 @@ def main(settings: Settings, brokers: str) -> None:
         return BarsWorker(settings, log, table.remember, metrics)
 
     topics = [exchange_topics(exchange)[1].name for exchange in settings.exchanges]
-    app = agent_app(settings, "bars", [*topics, CANDLES.name], brokers, make_worker)
+    app = agent_app(settings, "bars", [*topics, CANDLES.name], brokers, make_worker, decides=True)
     add_pages(app, metrics.registry)
-    run_worker(app, settings.log_level)
+    run_worker(app, settings)

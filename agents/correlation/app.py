@@ -43,9 +43,10 @@ def main(settings: Settings, brokers: str) -> None:
             FaultPoints(settings.fault_point),
         )
 
-    app = agent_app(settings, "correlation", [CLOSES.name, CANDLES.name], brokers, make_worker)
+    topics = [CLOSES.name, CANDLES.name]
+    app = agent_app(settings, "correlation", topics, brokers, make_worker, decides=True)
     add_pages(app, metrics.registry)
-    run_worker(app, settings.log_level)
+    run_worker(app, settings)
 
 
 def market_values(brokers: str, settings: Settings) -> Mapping[str, float]:

@@ -28,4 +28,4 @@ def main(settings: Settings, brokers: str) -> None:
 
     app = agent_app(settings, "ingestion", [MARKETS.name], brokers, make_worker)
     add_pages(app, metrics.registry)
-    run_worker(app, settings.log_level)
+    run_worker(app, settings)

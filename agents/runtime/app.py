@@ -12,7 +12,6 @@ from typing import Any, Protocol, cast
 import mode.loop
 import structlog
 from aiokafka.errors import IllegalStateError
-from mode.utils.logging import Severity
 
 mode.loop.use("uvloop")
 
@@ -30,8 +29,10 @@ from agents.runtime.consumer import (  # noqa: E402
 from agents.runtime.credentials import broker_credentials  # noqa: E402
 from agents.runtime.faults import FaultPoints  # noqa: E402
 from agents.runtime.health import add_pages  # noqa: E402
+from agents.runtime.logs import configure_logs  # noqa: E402
 from agents.runtime.metrics import WorkerMetrics  # noqa: E402
 from agents.runtime.source import AgentDefinition  # noqa: E402
+from agents.runtime.standstill import PULSE_S, Standstill  # noqa: E402
 from agents.runtime.steps import Step  # noqa: E402
 from agents.runtime.tables import STEP_TABLE, StepTable, changelog_topic  # noqa: E402
 from agents.runtime.worker import TopicPartition, Worker  # noqa: E402
@@ -57,11 +58,29 @@ class FaustLog:
         """Use the app's producer and consumer once they run."""
         self._app = app
         self._namespace = namespace
+        self._generation = -1
+        self.standstill: Standstill | None = None
+
+    def guard(self, session_s: float) -> None:
+        """Send nothing once the partitions of the last assignment may be another's."""
+        self.standstill = Standstill(session_s / 2, self._is_member)
+
+    def assigned(self) -> None:
+        """Remember as which member the partitions were assigned."""
+        self._generation = self._app.consumer_generation_id
+        if self.standstill is not None:
+            self.standstill.assigned()
 
     async def send(
         self, topic: str, partition: int, key: bytes | None, value: bytes
     ) -> Awaitable[object]:
-        """Hand a record to the producer."""
+        """Hand a record to the producer.
+
+        Raises:
+            FormerOwnerError: others may own the partitions by now.
+        """
+        if self.standstill is not None:
+            await self.standstill.check()
         name = topic_name(topic, self._namespace)
         delivery = await self._app.producer.send(name, key, value, partition, None, None)
         return cast(Awaitable[object], delivery)
@@ -92,6 +111,9 @@ class FaustLog:
         with contextlib.suppress(IllegalStateError):
             # In the thread of the consumer, unlike Faust's `seek`.
             await self._app.consumer.seek_wait({self._tp(topic, partition): offset})
+
+    async def _is_member(self) -> bool:
+        return await cast(BatchConsumer, self._app.consumer).is_member(self._generation)
 
     def _tp(self, topic: str, partition: int) -> TP:
         return TP(topic_name(topic, self._namespace), partition)
@@ -135,13 +157,23 @@ MakeWorker = Callable[[AgentApp, FaustLog, StepTable], AgentWorker]
 
 
 def agent_app(
-    settings: Settings, name: str, topics: Iterable[str], brokers: str, make_worker: MakeWorker
+    settings: Settings,
+    name: str,
+    topics: Iterable[str],
+    brokers: str,
+    make_worker: MakeWorker,
+    *,
+    decides: bool = False,
 ) -> AgentApp:
-    """Return the app of one worker of the agent `name`, which reads `topics`, ready to run."""
+    """Return the app of one worker of the agent `name`, which reads `topics`, ready to run.
+
+    One that `decides` what is in no log sends nothing while others may own its partitions.
+    """
     app = AgentApp(topic_name(name, settings.namespace), **_faust_settings(settings, name, brokers))
     app.fetch_settings = FetchSettings(settings.fetch_wait_ms, settings.fetch_min_bytes)
 
     async def recovered(active: set[TP]) -> None:
+        log.assigned()
         await worker.open({tp.partition for tp in active}, table.mirror)
 
     table = StepTable(
@@ -152,7 +184,11 @@ def agent_app(
         beacon=app.tables.beacon,
     )
     app.tables.add(table)
-    worker = make_worker(app, FaustLog(app, settings.namespace), table)
+    log = FaustLog(app, settings.namespace)
+    if decides:
+        log.guard(settings.session_timeout_s)
+        _keep_turning(app, log)
+    worker = make_worker(app, log, table)
     _wire(app, worker, {topic_name(topic, settings.namespace): topic for topic in topics}, name)
     return app
 
@@ -215,6 +251,14 @@ def _wire(app: AgentApp, worker: AgentWorker, topics: Mapping[str, str], name: s
     app.on_before_shutdown.connect(stopping, weak=False)
 
 
+def _keep_turning(app: AgentApp, log: FaustLog) -> None:
+    @app.task  # type: ignore[untyped-decorator]
+    async def turn() -> None:
+        while log.standstill is not None and not app.should_stop:
+            log.standstill.turn()
+            await asyncio.sleep(PULSE_S)
+
+
 def _faust_settings(settings: Settings, name: str, brokers: str) -> dict[str, Any]:
     data_folder = Path(settings.data_dir) / "faust" / name
     data_folder.mkdir(parents=True, exist_ok=True)
@@ -251,9 +295,12 @@ def _faust_settings(settings: Settings, name: str, brokers: str) -> dict[str, An
     }
 
 
-def run_worker(app: AgentApp, log_level: str) -> None:
+def run_worker(app: AgentApp, settings: Settings) -> None:
     """Run a worker until SIGTERM, SIGINT or a crash; exits the process."""
-    severity: Severity = log_level.upper()
+    configure_logs(settings)
     structlog.get_logger().info("starting", agent=app.conf.id)
-    worker = faust.Worker(app, loglevel=severity, redirect_stdouts=False, quiet=True)
+    # Its own logging is text alone.
+    worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
+    # It moves the cursor also where there is none.
+    worker.spinner = None
     sys.exit(worker.execute_from_commandline())

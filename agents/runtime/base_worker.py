@@ -17,6 +17,7 @@ import structlog
 from agents.runtime.consumer import RecordBatch
 from agents.runtime.faults import FaultPoints
 from agents.runtime.metrics import WorkerMetrics
+from agents.runtime.standstill import FormerOwnerError
 from agents.runtime.steps import Step
 from models.errors import InvariantError, RecordError
 from models.records.dead_letters import Origin, dead_letter
@@ -51,6 +52,25 @@ class Log(Protocol):
 
     async def seek(self, topic: str, partition: int, offset: int) -> None:
         """Read on at an offset; of a partition no longer assigned nothing is read."""
+        ...
+
+
+class KafkaRecord(Protocol):
+    """What a dead letter holds of a record."""
+
+    @property
+    def offset(self) -> int:
+        """Its offset."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value."""
         ...
 
 
@@ -189,10 +209,7 @@ class BaseWorker(ABC, Generic[AnySource]):
             try:
                 taker.take(record.offset, record.value)
             except RecordError as error:
-                origin = Origin(batch.topic, batch.partition, record.offset)
-                self._letters.append((origin, record.key, record.value, error))
-                self._metrics.dead_letter(error.reason)
-                self._logger.warning("dead_letter", reason=error.reason, detail=error.detail)
+                self._refuse(batch.topic, batch.partition, record, error)
             if record.value is not None:
                 self._pending_bytes += len(record.value)
         self._metrics.records.inc(len(batch.records))
@@ -200,6 +217,13 @@ class BaseWorker(ABC, Generic[AnySource]):
         self._work.set()
         if self._pending_bytes > _PENDING_LIMIT:
             self._room.clear()
+
+    def _refuse(self, name: str, partition: int, record: KafkaRecord, error: RecordError) -> None:
+        """Send a record of the topic of this name to the dead letters, with the next ones."""
+        origin = Origin(name, partition, record.offset)
+        self._letters.append((origin, record.key, record.value, error))
+        self._metrics.dead_letter(error.reason)
+        self._logger.warning("dead_letter", reason=error.reason, detail=error.detail)
 
     def _seek_back(self, topic: str, batch: RecordBatch, offset: int) -> None:
         # Faust may seek with what it was told before `open` had committed: reading then goes on at
@@ -229,7 +253,15 @@ class BaseWorker(ABC, Generic[AnySource]):
                 continue
             self._work.clear()
             async with self._writing:
-                if await self._round():
+                try:
+                    more = await self._round()
+                except FormerOwnerError as error:
+                    # The assignment that follows rebuilds everything from the changelog.
+                    self._logger.warning("former_owner", detail=str(error))
+                    self._assignment += 1
+                    self._forget()
+                    continue
+                if more:
                     self._work.set()
 
     async def commit(self) -> None:

@@ -21,6 +21,8 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT
 from mode.types.services import ServiceT
 
+_HEARTBEAT_AGAIN_S = 0.2
+
 
 class RecordBatch(msgspec.Struct, frozen=True):
     """Records of one topic partition, in offset order."""
@@ -76,12 +78,29 @@ class _BatchConsumerThread(AIOKafkaConsumerThread):
                 consumer.seek(tp, 0)
         return cast(Mapping[TP, int], committed)
 
+    async def is_member(self, generation: int) -> bool:
+        """Return whether the group still counts this consumer in, in this generation."""
+        return bool(await self.call_thread(self._is_member, generation))
+
+    async def _is_member(self, generation: int) -> bool:
+        coordinator = self._ensure_consumer()._coordinator
+        # A heartbeat that is refused resets the generation; one without an answer tells nothing.
+        while coordinator.generation == generation:
+            if await coordinator._do_heartbeat():
+                return bool(coordinator.generation == generation)
+            await asyncio.sleep(_HEARTBEAT_AGAIN_S)
+        return False
+
 
 class BatchConsumer(Consumer):
     """Faust's aiokafka consumer with one event for the records of a fetch and partition."""
 
     def _new_consumer_thread(self) -> _BatchConsumerThread:
         return _BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def is_member(self, generation: int) -> bool:
+        """Return whether the group still counts this consumer in, in this generation."""
+        return await cast(_BatchConsumerThread, self._thread).is_member(generation)
 
     async def _drain_messages(self, fetcher: ServiceT) -> None:
         """Hand over what was fetched until the consumer or the fetcher stops."""

@@ -111,6 +111,8 @@ class Worker(BaseWorker[Source]):
                     self._uncommitted[topic, source.partition] = position.offset
         self._metrics.seconds.inc(len(closed))
         self._metrics.outputs.inc(sum(len(step.outputs) for _, step in closed))
+        for _, step in closed:
+            self._metrics.published(step.step.index + 1)
         return more
 
     def _partitions_of(self, output: Output, source: Source) -> Iterable[int]:

@@ -38,4 +38,4 @@ SPREAD = spread_agent(TABLES)
 
 def main(settings: Settings, brokers: str) -> None:
     """Run one worker of the spread agent; returns only by exiting the process."""
-    run_worker(build_app(settings, SPREAD, brokers), settings.log_level)
+    run_worker(build_app(settings, SPREAD, brokers), settings)

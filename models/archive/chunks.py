@@ -82,6 +82,11 @@ class ChunkCutter:
         """Return where the open chunk's slot ends, in seconds; None where no chunk is open."""
         return self._start + self._seconds if self._records else None
 
+    @property
+    def oldest(self) -> int | None:
+        """Return the timestamp of the open chunk's first record, None where no chunk is open."""
+        return self._records[0].timestamp if self._records else None
+
     def take(self, record: ArchivedRecord) -> Chunk | None:
         """Take the next record; return the chunk that ended before it.
 

@@ -6,25 +6,28 @@ Which columns there are, and their types, follows from the structs of `models/re
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pyarrow as pa
 
+from models.archive.correlation_cells import CorrelationCells, decode_cells
 from models.archive.tick_tables import NANOSECONDS
 from models.errors import RecordError
 from models.markets import coin_of
 from models.records.bars import Bars, Indicators, decode_bars, decode_indicators
 from models.records.correlations import Returns, decode_returns
+from models.records.reference import Feed, decode_feed
 from models.records.spreads import Spreads, SpreadWindow, decode_spreads
-from models.topics import BARS, INDICATORS, RETURNS, SPREADS
+from models.times import microseconds_of
+from models.topics import BARS, CORRELATIONS, FEEDS, INDICATORS, RETURNS, SPREADS
 
 _MICROSECONDS = pa.timestamp("us", "UTC")
 _NUMBERS = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
 _NANOSECOND_FIELDS = ("first_trade", "last_trade")
-_TIME_FIELDS = ("start", "as_of")
+_TIME_FIELDS = ("start", "as_of", "since", "last_frame")
 _NOT_SHOWN = ("version", "partition", "windows")
 
 Values = dict[str, list[Any]]
@@ -33,22 +36,37 @@ Values = dict[str, list[Any]]
 class DerivedTopic(msgspec.Struct, frozen=True):
     """How the records of a derived topic become rows.
 
-    `rows` is the field that names a record's rows, `row` the column of it; `of_the_record` are
-    lists that belong to the record as a whole.
+    `rows` is the field that names a record's rows, None where a record is one row, `row` the
+    column of it; `of_the_record` are lists that belong to the record as a whole. `order` is how
+    the rows of a file are sorted, by offset in the end: rows of one series stand together.
     """
 
     struct: type[msgspec.Struct]
     decode: Callable[[bytes], Any]
-    rows: str
+    rows: str | None
     row: str
+    order: tuple[str, ...]
     of_the_record: tuple[str, ...] = ()
 
 
+_BY_MARKET = ("market", "as_of", "offset")
+_BY_INTERVAL = ("market", "interval", "as_of", "offset")
+
 DERIVED_TOPICS: dict[str, DerivedTopic] = {
-    SPREADS.name: DerivedTopic(Spreads, decode_spreads, "markets", "market"),
-    BARS.name: DerivedTopic(Bars, decode_bars, "markets", "market"),
-    INDICATORS.name: DerivedTopic(Indicators, decode_indicators, "markets", "market"),
-    RETURNS.name: DerivedTopic(Returns, decode_returns, "coins", "coin", ("masked",)),
+    SPREADS.name: DerivedTopic(Spreads, decode_spreads, "markets", "market", _BY_MARKET),
+    BARS.name: DerivedTopic(Bars, decode_bars, "markets", "market", _BY_INTERVAL),
+    INDICATORS.name: DerivedTopic(Indicators, decode_indicators, "markets", "market", _BY_INTERVAL),
+    RETURNS.name: DerivedTopic(
+        Returns, decode_returns, "coins", "coin", ("table", "coin", "as_of", "offset"), ("masked",)
+    ),
+    CORRELATIONS.name: DerivedTopic(
+        CorrelationCells,
+        decode_cells,
+        "coin_a",
+        "coin_a",
+        ("table", "as_of", "coin_a", "coin_b", "offset"),
+    ),
+    FEEDS.name: DerivedTopic(Feed, decode_feed, None, "market", _BY_MARKET),
 }
 
 
@@ -85,27 +103,60 @@ def unfit(topic: str, records: Sequence[DerivedRows]) -> dict[int, RecordError]:
 
 def derived_table(topic: str, records: Sequence[DerivedRows]) -> pa.Table:
     """Return the rows of these records, in their order."""
-    schema = dict(_columns(DERIVED_TOPICS[topic]))
-    labels = sorted(
-        {name for record in records for name in record.values if name.startswith("windows_")}
-    )
-    schema |= {name: _window_type(name) for name in labels}
-    arrays = {
-        name: pa.array(
-            [
-                each
-                for record in records
-                for each in record.values.get(name) or [None] * record.count
-            ],
-            kept,
-        )
-        for name, kept in schema.items()
+    return rows_table(topic, [placed(record) for record in records])
+
+
+def placed(record: DerivedRows) -> Values:
+    """Return the rows of a record with the columns that say where they come from."""
+    return record.values | {
+        "offset": [record.offset] * record.count,
+        "row": list(range(record.count)),
     }
-    arrays["offset"] = pa.array(
-        [record.offset for record in records for _ in range(record.count)], pa.int64()
+
+
+def rows_table(topic: str, parts: Sequence[Values]) -> pa.Table:
+    """Return rows given by column, `offset` and `row` among them, one part after the other.
+
+    A column that a part does not have is null there.
+    """
+    schema = dict(_columns(DERIVED_TOPICS[topic]))
+    labels = sorted({name for part in parts for name in part if name.startswith("windows_")})
+    schema |= {name: _window_type(name) for name in labels}
+    schema |= {"offset": pa.int64(), "row": pa.int32()}
+    return pa.table(
+        {
+            name: pa.array(
+                [each for part in parts for each in part.get(name) or [None] * len(part["row"])],
+                kept,
+            )
+            for name, kept in schema.items()
+        }
     )
-    arrays["row"] = pa.array([row for record in records for row in range(record.count)], pa.int32())
-    return pa.table(arrays)
+
+
+def derived_schema(topic: str, windows: Iterable[str] = ()) -> pa.Schema:
+    """Return the columns of a topic; of `spreads` with those of these windows, as `15s`."""
+    columns = dict(_columns(DERIVED_TOPICS[topic]))
+    labels = sorted(
+        f"windows_{label}_{name}" for label in windows for name in SpreadWindow.__struct_fields__
+    )
+    columns |= {name: _window_type(name) for name in labels}
+    return pa.schema([*columns.items(), ("offset", pa.int64()), ("row", pa.int32())])
+
+
+def in_order(topic: str, table: pa.Table) -> pa.Table:
+    """Return the rows as a file has them: what belongs to one series stands together."""
+    order = [(name, "ascending") for name in (*DERIVED_TOPICS[topic].order, "row")]
+    return table.sort_by(order).combine_chunks()
+
+
+def rows_of_key(topic: str, rows: DerivedRows, keys: Iterable[str]) -> DerivedRows:
+    """Return those rows of a record that are of these markets or coins."""
+    wanted = set(keys)
+    names = rows.values[DERIVED_TOPICS[topic].row]
+    places = [i for i, name in enumerate(names) if name in wanted]
+    values = {name: [column[i] for i in places] for name, column in rows.values.items()}
+    return DerivedRows(rows.offset, len(places), rows.as_of, values)
 
 
 def _unfit(topic: str, records: Sequence[DerivedRows]) -> Exception | None:
@@ -122,7 +173,7 @@ def _refused(topic: str, error: Exception) -> RecordError:
 
 def _rows(topic: DerivedTopic, offset: int, value: bytes) -> DerivedRows:
     record = topic.decode(value)
-    names: list[str] = getattr(record, topic.rows)
+    names = [getattr(record, topic.row)] if topic.rows is None else getattr(record, topic.rows)
     count = len(names)
     values: Values = {topic.row: names}
     if topic.row == "market":
@@ -131,7 +182,7 @@ def _rows(topic: DerivedTopic, offset: int, value: bytes) -> DerivedRows:
     for name in _shown(topic):
         field = getattr(record, name)
         if name in _TIME_FIELDS:
-            values[name] = [_microseconds(field)] * count
+            values[name] = [None if field is None else microseconds_of(field)] * count
         elif isinstance(field, list) and name not in topic.of_the_record:
             values[name] = _of_length(name, field, count)
         else:
@@ -143,7 +194,7 @@ def _rows(topic: DerivedTopic, offset: int, value: bytes) -> DerivedRows:
         for name in SpreadWindow.__struct_fields__:
             column = f"windows_{label}_{name}"
             values[column] = _of_length(column, getattr(window, name), count)
-    as_of = _microseconds(record.as_of) * 1_000
+    as_of = microseconds_of(record.as_of) * 1_000
     if not -(2**63) <= as_of < 2**63:
         raise ValueError(f"expected a time of 64 bits of nanoseconds, was {record.as_of}")
     return DerivedRows(offset, count, as_of, values)
@@ -155,19 +206,12 @@ def _of_length(name: str, values: list[Any], count: int) -> list[Any]:
     return values
 
 
-def _microseconds(text: str) -> int:
-    time = datetime.fromisoformat(text)
-    if time.utcoffset() != timedelta(0):
-        raise ValueError(f"expected a time in UTC, was {text!r}")
-    whole = int(time.replace(microsecond=0).timestamp())
-    return whole * 1_000_000 + time.microsecond
-
-
 def _shown(topic: DerivedTopic) -> list[str]:
-    hidden = (*_NOT_SHOWN, topic.rows)
+    hidden = (*_NOT_SHOWN, topic.rows or topic.row)
     return [name for name in topic.struct.__struct_fields__ if name not in hidden]
 
 
+@cache
 def _columns(topic: DerivedTopic) -> list[tuple[str, pa.DataType]]:
     hints = get_type_hints(topic.struct)
     columns = [(topic.row, pa.string())]
@@ -186,6 +230,7 @@ def _columns(topic: DerivedTopic) -> list[tuple[str, pa.DataType]]:
     return columns
 
 
+@cache
 def _window_type(column: str) -> pa.DataType:
     field = column.split("_", 2)[2]
     return _type(get_type_hints(SpreadWindow)[field])

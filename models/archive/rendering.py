@@ -16,6 +16,7 @@ from models.archive.derived_tables import (
     DerivedRows,
     derived_rows,
     derived_table,
+    in_order,
     unfit,
 )
 from models.archive.manifest import (
@@ -41,6 +42,9 @@ from models.records.bursts import decode_quotes, decode_trades
 from models.topics import exchange_topics
 
 ROW_GROUP_ROWS = 65_536
+DERIVED_ROW_GROUP_ROWS = 16_384
+"""Of derived rows a reader wants one series: few of them share a row group of an hour."""
+
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -95,18 +99,23 @@ def file_path(topic: str, kind: str, start: int, name: str) -> str:
     return f"{folder}/exchange={exchange}/{when}/{name}.parquet"
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
+def parquet_bytes(table: pa.Table, row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
     """Return a table as a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
         sink,
         compression="zstd",
-        row_group_size=ROW_GROUP_ROWS,
+        row_group_size=row_group_rows,
         write_statistics=True,
         version="2.6",
     )
     return bytes(sink.getvalue())
+
+
+def row_group_rows(kind: str) -> int:
+    """Return how many rows a row group of a kind of file has at most."""
+    return DERIVED_ROW_GROUP_ROWS if kind in DERIVED_TOPICS else ROW_GROUP_ROWS
 
 
 def render(chunk: Chunk) -> Rendered:
@@ -177,7 +186,7 @@ def _render_derived(chunk: Chunk) -> Rendered:
         if record.offset in errors
     ]
     records = [each for each in records if each.offset not in errors]
-    table = derived_table(chunk.topic, records)
+    table = in_order(chunk.topic, derived_table(chunk.topic, records))
     times = [record.as_of for record in records]
     enclosing = (min(times), max(times)) if times else None
     return _rendered(chunk, {chunk.topic: table}, refused, table.num_rows, enclosing)
@@ -197,7 +206,7 @@ def _rendered(
     for kind, table in tables.items():
         if table.num_rows:
             path = file_path(chunk.topic, kind, chunk.start, name)
-            contents[path] = parquet_bytes(table)
+            contents[path] = parquet_bytes(table, row_group_rows(kind))
             files.append(data_file(path, kind, table.num_rows, contents[path]))
     entry = Entry(
         version=MANIFEST_VERSION,

@@ -8,6 +8,7 @@ import importlib
 from models.settings import Settings
 from services.commands import add_namespace
 from services.kafka_access import admitted_brokers
+from services.local.state import needing_cassandra
 from services.local.workers import AGENTS
 
 
@@ -19,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run the worker until it is stopped."""
-    importlib.import_module(AGENTS[arguments.name].module).main(
-        settings, admitted_brokers(settings)
-    )
+    agent = AGENTS[arguments.name]
+    if agent.needs_cassandra:
+        settings = needing_cassandra(settings)
+    importlib.import_module(agent.module).main(settings, admitted_brokers(settings))
     return 0

@@ -6,6 +6,9 @@ import argparse
 import sys
 import time
 
+from agents.archive.cassandra.access import keyspace_of
+from agents.archive.cassandra.schema import apply_schema, migrations
+from agents.archive.cassandra.session import open_session
 from agents.archive.store import open_store
 from models.archive.rendering import archived_topics
 from models.errors import StoreError
@@ -14,7 +17,9 @@ from services.archive.check import TopicReport, check
 from services.archive.compaction import compact
 from services.commands import add_namespace
 from services.commands.columns import aligned
+from services.local.state import needing_cassandra
 
+_POLL_S = 0.5
 _HEADER = ("topic", "partition", "offsets", "chunks", "records", "rows", "undecodable", "bytes")
 
 
@@ -23,9 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_namespace(parser)
     parser.add_argument(
         "what",
-        choices=("files", "compact"),
+        choices=("files", "compact", "schema"),
         help="files: what the manifest says is there, checked against the store, exit status 1 "
-        "where something is missing; compact: merge the chunks of hours that are over",
+        "where something is missing; compact: merge the chunks of hours that are over; schema: "
+        "make keyspace and tables in Cassandra what this version and the settings say",
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="schema: wait until Cassandra answers and lets us in (COINTIDE_START_TIMEOUT_S)",
     )
 
 
@@ -33,8 +44,12 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what was asked for.
 
     Raises:
-        StoreError: the store cannot be read or written.
+        StoreError: the store or Cassandra cannot be read or written.
+        StackError: there is no Cassandra.
     """
+    if arguments.what == "schema":
+        make_schema(needing_cassandra(settings), arguments.wait)
+        return 0
     store, topics = open_store(settings), archived_topics(settings.exchanges)
     try:
         if arguments.what == "compact":
@@ -53,6 +68,28 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0
+
+
+def make_schema(settings: Settings, waits: bool) -> None:
+    """Make keyspace and tables what they are to be, and print each change.
+
+    Raises:
+        SettingsError: the settings of Cassandra cannot be used.
+        StoreError: Cassandra does not answer, does not let us in or cannot be changed.
+    """
+    deadline = time.monotonic() + (settings.start_timeout_s if waits else 0.0)
+    while True:
+        try:
+            session = open_session(settings, keyspace="")
+            break
+        except StoreError:
+            # A user may not be there yet either, when a cluster is new.
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_S)
+    with session:
+        apply_schema(session, settings, migrations(), print)
+    print(f"keyspace {keyspace_of(settings)}: as it is to be")
 
 
 def _row(report: TopicReport) -> tuple[str, ...]:

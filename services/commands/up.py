@@ -58,10 +58,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             settings, workers, say, lambda ports: shared_settings(source, ports)
         ) as supervisor,
     ):
-        if supervisor.wait_until_ready(stop.is_asked):
-            say(f"ready: Kafka at {supervisor.brokers}, data in {settings.data_dir}")
+        if supervisor.wait_until_ready(stop.is_asked, line_alone=True):
             address = f"http://{LOOPBACK}:{supervisor.ports['gateway']}"
             say(f"page {address}/   API {address}/docs   Ctrl-C stops")
+        if supervisor.wait_until_ready(stop.is_asked):
+            say(f"ready: Kafka at {supervisor.brokers}, data in {settings.data_dir}")
         while not stop.is_asked():
             supervisor.step()
             stop.wait(STEP_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,13 +11,13 @@ from rich.console import Console
 from rich.live import Live
 
 from models.errors import CaptureError, StackError, TransportError
-from models.settings import Settings, environment_of
+from models.settings import Settings
 from services.commands import add_namespace
 from services.local.lag import group_lags
 from services.local.processes import ProcessPlan, SupervisedProcess
 from services.local.stopping import StopWish
 from services.local.supervisor import STEP_S, Supervisor
-from services.local.workers import AGENTS, workers_of
+from services.local.workers import AGENTS, errand_plan, workers_of
 from services.watch.board import Board, figures_of, line_of
 from services.watch.feed import SpreadsFeed
 
@@ -80,12 +79,8 @@ def check_captures(captures: list[Path]) -> None:
 def replay_plan(settings: Settings, brokers: str, captures: list[Path], speed: str) -> ProcessPlan:
     """Return how the captures are replayed into the namespace of the settings."""
     files = [str(capture.absolute()) for capture in captures]
-    command = [sys.executable, "-m", "services.cli", "replay", *files, "--speed", speed]
-    found = settings.model_copy(
-        update={"kafka_brokers": brokers, "data_dir": settings.data_dir.absolute()}
-    )
-    environment = {**os.environ, **environment_of(found), "PYTHONUNBUFFERED": "1"}
-    return ProcessPlan("replay", command, ready=lambda: True, environment=environment)
+    found = settings.model_copy(update={"kafka_brokers": brokers})
+    return errand_plan("replay", ["replay", *files, "--speed", speed], found)
 
 
 class _Watch:

@@ -13,12 +13,13 @@ from types import FrameType
 import structlog
 import uvicorn
 
+from agents.runtime.logs import configure_logs
 from models.settings import Settings
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
+from services.gateway.history.places import open_history
 from services.gateway.kafka.reader import Reader, Taken
 from services.gateway.kafka.topics import ReadTopic, read_topics
-from services.gateway.logs import configure_logs
 from services.gateway.orders.reading import Pasts
 from services.gateway.stream.protocol import OutletProtocol
 
@@ -41,6 +42,7 @@ def serve(settings: Settings, brokers: str) -> int:
         _call_later,
         [topic.name for topic in topics],
         Pasts(brokers, settings).of,
+        open_history(settings, brokers),
     )
     server: GatewayServer
 

@@ -25,11 +25,13 @@ class StackState(msgspec.Struct, kw_only=True):
 
     `ports` keeps the port of every use from start to start. `pid` and `started` (the start time
     of the process in clock ticks since boot) tell together whether the supervisor still runs.
-    `waiting_for` says in words what is not ready yet.
+    `waiting_for` says in words what is not ready yet. `cassandra` is the contact point of the
+    stack's own Cassandra, empty where it has none.
     """
 
     ports: dict[str, int]
     brokers: str = ""
+    cassandra: str = ""
     namespace: str = ""
     state: Literal["starting", "ready", "stopped"] = "stopped"
     waiting_for: str = ""
@@ -91,6 +93,37 @@ def brokers_of(settings: Settings) -> str:
             "or COINTIDE_KAFKA_BROKERS, found neither"
         )
     return state.brokers
+
+
+def with_cassandra(settings: Settings) -> Settings | None:
+    """Return the settings with contact points: those set, else the node of the running local stack.
+
+    None where there is neither, or Cassandra is off.
+    """
+    if settings.cassandra == "off":
+        return None
+    if settings.cassandra_contact_points:
+        return settings
+    state = read_state(settings.data_dir)
+    if state is None or not state.is_running() or not state.cassandra:
+        return None
+    return settings.model_copy(update={"cassandra_contact_points": state.cassandra})
+
+
+def needing_cassandra(settings: Settings) -> Settings:
+    """Return the same for whoever cannot do without.
+
+    Raises:
+        StackError: there is no Cassandra.
+    """
+    found = with_cassandra(settings)
+    if found is None:
+        was = "COINTIDE_CASSANDRA is off" if settings.cassandra == "off" else "found neither"
+        raise StackError(
+            f"expected a running stack with Cassandra in {settings.data_dir} (`cointide up`) "
+            f"or COINTIDE_CASSANDRA_CONTACT_POINTS, but {was}"
+        )
+    return found
 
 
 class StackLock:

@@ -1,4 +1,6 @@
-"""The supervisor: Kafka, then the topics, then every worker; all of it until it is stopped.
+"""The supervisor: Kafka, the topics, every worker, Cassandra; all of it until it is stopped.
+
+Cassandra is there where a worker needs it, and comes last: nothing on the live line waits for it.
 
 It has one loop and no threads: whoever runs it calls `step` several times a second. Nothing is
 waited for by time: each process says when it is ready, and only a limit ends the waiting.
@@ -13,6 +15,7 @@ from types import TracebackType
 
 from models.errors import SettingsError, StackError
 from models.settings import Settings
+from services.local.cassandra.start import CassandraStart, own_node
 from services.local.guardian import Guardian
 from services.local.kafka.broker import KafkaBroker
 from services.local.ports import choose_port
@@ -24,6 +27,7 @@ from services.local.workers import Worker, worker_plan
 STEP_S = 0.1
 # So many deaths before it was ever ready are no accident: the start is given up.
 _DEATHS_AT_START = 3
+_SERVERS = ("kafka", "cassandra")
 
 
 class Supervisor:
@@ -50,7 +54,8 @@ class Supervisor:
         self._processes: list[SupervisedProcess] = []
         self._errands: list[SupervisedProcess] = []
         self._topics_made = False
-        self._was_ready = False
+        self._cassandra: CassandraStart | None = None
+        self._was_ready = self._was_line_ready = False
         self._deadline = 0.0
 
     def __enter__(self) -> Supervisor:
@@ -80,7 +85,7 @@ class Supervisor:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the workers, then Kafka; nothing is left running."""
+        """Stop the workers, then Kafka and Cassandra; nothing is left running."""
         self._end()
 
     @property
@@ -95,21 +100,32 @@ class Supervisor:
 
     @property
     def is_ready(self) -> bool:
-        """Whether Kafka, the topics and every worker were ready at the last step."""
+        """Whether everything was ready at the last step."""
         return self._state.state == "ready"
 
     @property
+    def is_line_ready(self) -> bool:
+        """Whether everything is that does without Cassandra."""
+        late = {worker.name for worker in self._workers if worker.needs_cassandra} | {"cassandra"}
+        line = [process for name, process in self.processes.items() if name not in late]
+        return self._topics_made and all(process.phase == "ready" for process in line)
+
+    @property
     def processes(self) -> dict[str, SupervisedProcess]:
-        """The supervised processes by name: `kafka`, then the workers."""
+        """The supervised processes by name: `kafka`, the workers, `cassandra`, who need it."""
         return {process.plan.name: process for process in self._processes}
 
-    def wait_until_ready(self, is_stop_asked: Callable[[], bool] = lambda: False) -> bool:
+    def wait_until_ready(
+        self, is_stop_asked: Callable[[], bool] = lambda: False, line_alone: bool = False
+    ) -> bool:
         """Step until everything is ready; return False if a stop was asked for before that.
+
+        With `line_alone` until everything is that does without Cassandra.
 
         Raises:
             StackError: it took longer than its limit, or a process cannot be started.
         """
-        while not self.is_ready:
+        while not (self.is_line_ready if line_alone else self.is_ready):
             if is_stop_asked():
                 return False
             self.step()
@@ -130,7 +146,8 @@ class Supervisor:
         kafka = self._processes[0]
         if kafka.phase == "ready" and not self._topics_made:
             self._make_topics()
-            self._start_workers()
+            self._start_workers(needing_cassandra=False)
+        self._step_cassandra()
         self._publish()
         if not self._was_ready:
             self._check_start()
@@ -150,14 +167,23 @@ class Supervisor:
         kept = read_state(settings.data_dir) or StackState(ports={})
         ports: dict[str, int] = {}
         wanted = {"kafka": settings.kafka_port, "kafka-controller": settings.kafka_controller_port}
+        if self._needs_cassandra and not settings.cassandra_contact_points:
+            wanted["cassandra"] = settings.cassandra_port
+            wanted["cassandra-storage"] = settings.cassandra_storage_port
         wanted |= {worker.name: worker.wanted_port for worker in self._workers}
         for use in wanted:
             ports[use] = choose_port(use, wanted.get(use, 0), kept.ports.get(use), ports.values())
         broker = KafkaBroker(settings, ports["kafka"], ports["kafka-controller"])
+        node = None
+        if "cassandra" in wanted:
+            node = own_node(settings, ports["cassandra"], ports["cassandra-storage"])
+        if self._needs_cassandra:
+            self._cassandra = CassandraStart(settings, node, self._add, self.run_once)
         pid = os.getpid()
         self._state = StackState(
             ports={**kept.ports, **ports},
             brokers=broker.address,
+            cassandra=node.address if node else "",
             namespace=settings.namespace,
             state="starting",
             waiting_for="kafka",
@@ -170,10 +196,15 @@ class Supervisor:
         broker.prepare()
         self._add(broker.plan())
 
-    def _add(self, plan: ProcessPlan) -> None:
+    @property
+    def _needs_cassandra(self) -> bool:
+        return any(worker.needs_cassandra for worker in self._workers)
+
+    def _add(self, plan: ProcessPlan) -> SupervisedProcess:
         process = SupervisedProcess(plan, self._settings.data_dir / "logs", self._guardian)
         self._processes.append(process)
         process.start()
+        return process
 
     def _make_topics(self) -> None:
         reports = create_topics(self.brokers, self._settings)
@@ -181,11 +212,24 @@ class Supervisor:
         created = sum(report.action == "created" for report in reports)
         self._say(f"topics: {len(reports)} as declared, {created} of them new")
 
-    def _start_workers(self) -> None:
+    def _step_cassandra(self) -> None:
+        # The machine is busy enough until the line is there.
+        if self._cassandra is None or not (self._was_line_ready or self.is_line_ready):
+            return
+        self._was_line_ready = True
+        before = self._cassandra.waiting_for
+        if self._cassandra.step() and before:
+            self._say("schema of the archive: ready")
+            self._start_workers(needing_cassandra=True)
+
+    def _start_workers(self, needing_cassandra: bool) -> None:
+        shared = dict(self._shared(self._state.ports))
+        if self._state.cassandra:
+            shared["cassandra_contact_points"] = self._state.cassandra
         for worker in self._workers:
-            port = self._state.ports[worker.name]
-            shared = self._shared(self._state.ports)
-            self._add(worker_plan(worker, self._settings, self.brokers, port, shared))
+            if worker.needs_cassandra == needing_cassandra:
+                port = self._state.ports[worker.name]
+                self._add(worker_plan(worker, self._settings, self.brokers, port, shared))
 
     def _tell_change(self, process: SupervisedProcess, phase: str, deaths: int) -> None:
         name = process.plan.name
@@ -199,6 +243,8 @@ class Supervisor:
         waiting_for = [process.plan.name for process in self._processes if process.phase != "ready"]
         if not self._topics_made:
             waiting_for.append("topics")
+        if self._cassandra is not None and self._cassandra.waiting_for:
+            waiting_for.append(self._cassandra.waiting_for)
         before = self._state.state, self._state.waiting_for, self._state.processes
         self._state.waiting_for = ", ".join(waiting_for)
         self._state.state = "starting" if waiting_for else "ready"
@@ -216,7 +262,8 @@ class Supervisor:
                     f"the end of {process.log}:\n{process.log_tail()}"
                 )
         if time.monotonic() > self._deadline:
-            late = next((p for p in self._processes if p.phase != "ready"), self._processes[0])
+            every = [*self._processes, *self._errands]
+            late = next((p for p in every if p.phase != "ready"), every[0])
             raise StackError(
                 f"expected the stack to be ready within {self._settings.start_timeout_s:g} s, "
                 f"still waiting for {self._state.waiting_for}; "
@@ -224,12 +271,14 @@ class Supervisor:
             )
 
     def _end(self) -> None:
-        """Stop the workers together, then Kafka, which they need for their last step."""
-        kafka, workers = self._processes[:1], [*self._errands, *self._processes[1:]]
-        for process in workers:
-            process.ask_to_stop()
-        for process in [*workers, *kafka]:
-            process.stop()
+        """Stop the workers together, then Kafka and Cassandra, which they need for their end."""
+        servers = [each for each in self._processes if each.plan.name in _SERVERS]
+        workers = [each for each in self._processes if each.plan.name not in _SERVERS]
+        for together in ([*self._errands, *workers], servers):
+            for process in together:
+                process.ask_to_stop()
+            for process in together:
+                process.stop()
         self._guardian.stop()
         if self._state.pid:
             self._state.state, self._state.waiting_for = "stopped", ""

@@ -35,8 +35,11 @@ def system_of(settings: Settings, source: Source, counts: Mapping[str, int]) -> 
         sync = [*command, "markets", "sync", "--every", every]
         processes.append(Worker("markets", sync, port_setting=None))
     for agent in AGENTS.values():
-        if agent.name != "ingestion" or source != "none":
-            processes.extend(workers_of(agent, counts[agent.name]))
+        if agent.name == "ingestion" and source == "none":
+            continue
+        if agent.needs_cassandra and settings.cassandra == "off":
+            continue
+        processes.extend(workers_of(agent, counts[agent.name]))
     processes.append(
         Worker(
             "gateway",

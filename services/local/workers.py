@@ -22,6 +22,7 @@ class Agent:
 
     name: str
     module: str
+    needs_cassandra: bool = False
 
 
 AGENTS = {
@@ -32,6 +33,7 @@ AGENTS = {
         Agent("bars", "agents.bars.app"),
         Agent("correlation", "agents.correlation.app"),
         Agent("archive", "agents.archive.app"),
+        Agent("archive-cassandra", "agents.archive.cassandra.app", needs_cassandra=True),
     )
 }
 
@@ -41,7 +43,8 @@ class Worker:
     """One process that tells on a port when it is ready; without a port it is at once.
 
     `port_setting` is the setting that tells the process its port, `wanted_port` the one it is to
-    have (0 for any), `ready_path` where it answers 200 when it is ready.
+    have (0 for any), `ready_path` where it answers 200 when it is ready. One that needs Cassandra
+    is started once the schema of the archive is there.
     """
 
     name: str
@@ -49,12 +52,27 @@ class Worker:
     port_setting: str | None = "agent_port"
     wanted_port: int = 0
     ready_path: str = "/ready"
+    needs_cassandra: bool = False
 
 
 def workers_of(agent: Agent, count: int) -> list[Worker]:
     """Return so many workers of an agent, named `spread-0`, `spread-1` and so on."""
     argv = [sys.executable, "-m", "services.cli", "agent", agent.name]
-    return [Worker(f"{agent.name}-{number}", argv) for number in range(count)]
+    return [
+        Worker(f"{agent.name}-{number}", argv, needs_cassandra=agent.needs_cassandra)
+        for number in range(count)
+    ]
+
+
+def errand_plan(name: str, words: Sequence[str], settings: Settings) -> ProcessPlan:
+    """Return how a command of `cointide` that has an end of its own runs with these settings."""
+    found = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+    return ProcessPlan(
+        name,
+        [sys.executable, "-m", "services.cli", *words],
+        ready=lambda: True,
+        environment={**os.environ, **environment_of(found), "PYTHONUNBUFFERED": "1"},
+    )
 
 
 def worker_plan(

@@ -1,4 +1,4 @@
-"""A real Kafka for the integration tests: one for the whole run, a namespace for each test."""
+"""A real Kafka and a real Cassandra: one for the whole run, a namespace for each test."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from agents.archive.cassandra.schema import apply_schema, migrations
+from agents.archive.cassandra.session import open_session
 from models.settings import Settings
 from models.topics import Topic
 from services.local.processes import SupervisedProcess
 from services.local.supervisor import Supervisor
 from services.local.topics import TopicReport, create_topics
+from tests.integration.cassandra_node import CassandraForTests
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _numbers = itertools.count(1)
@@ -93,3 +96,32 @@ def create_topics_for(stack: Stack) -> CreateTopics:
         return create_topics(stack.brokers, settings, topics)
 
     return create
+
+
+@pytest.fixture(scope="session")
+def cassandra(
+    tmp_path_factory: pytest.TempPathFactory, jars_dir: Path
+) -> Iterator[CassandraForTests]:
+    """Start a real Cassandra, once; `cassandra_node.py` says how to use it."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("cassandra"), jars_dir=jars_dir)
+    with CassandraForTests(settings) as cassandra:
+        yield cassandra
+
+
+@pytest.fixture
+def cassandra_settings(cassandra: CassandraForTests, namespace: str, tmp_path: Path) -> Settings:
+    """Return settings for a test of its own: the node of this run, a fresh keyspace and folder.
+
+    They have no Kafka; with one: `namespaced.model_copy(update=cassandra.contact)`.
+    """
+    return cassandra.settings.model_copy(
+        update={"namespace": namespace, "data_dir": tmp_path / "data"}
+    )
+
+
+@pytest.fixture
+def archive_keyspace(cassandra_settings: Settings) -> Settings:
+    """Return the same after `cointide archive schema`: the tables are there and empty."""
+    with open_session(cassandra_settings, keyspace="") as session:
+        apply_schema(session, cassandra_settings, migrations())
+    return cassandra_settings

@@ -54,10 +54,10 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, key_password: str = "") -> tuple[Path, Path]:
-        """Return the files of a certificate for `name` on the loopback address, and of its key."""
+    def issue(self, name: str, key_password: str = "", host: str = LOOPBACK) -> tuple[Path, Path]:
+        """Return the files of a certificate for `name` on an address, and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        address = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
+        address = x509.IPAddress(ipaddress.ip_address(host))
         certificate = (
             self._to_sign(_name(name), key)
             .add_extension(x509.SubjectAlternativeName([address]), critical=False)

@@ -165,7 +165,9 @@ def of_folder(folder: Path) -> set[int]:
 @pytest.fixture
 def up(tmp_path: Path, jars_dir: Path) -> Iterator[tuple[Settings, subprocess.Popen[bytes], Path]]:
     """Run `cointide up --source none` in a fresh data folder; it is ended with the test."""
-    settings = Settings(data_dir=tmp_path / "up", jars_dir=jars_dir.absolute(), namespace="")
+    settings = Settings(
+        data_dir=tmp_path / "up", jars_dir=jars_dir.absolute(), namespace="", cassandra="off"
+    )
     log = tmp_path / "up.log"
     gateway_port = choose_port("gateway", 0, None, ())
     with log.open("wb") as opened:

@@ -15,7 +15,7 @@ _PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "settings.md"
 def _row(name: str) -> str:
     field = Settings.model_fields[name]
     default = field.get_default()
-    shown = json.dumps(default) if isinstance(default, list) else str(default)
+    shown = json.dumps(default) if isinstance(default, list | dict) else str(default)
     text = (field.description or "").replace("|", "\\|")
     return f"| `{ENVIRONMENT_PREFIX}{name.upper()}` | {f'`{shown}`' if shown else ''} | {text} |"
 

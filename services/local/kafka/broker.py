@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import shutil
 import subprocess
 import uuid
 from pathlib import Path
@@ -14,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from models.errors import StackError
 from models.settings import Settings
+from services.local.java import java_command
 from services.local.ports import LOOPBACK, is_listening
 from services.local.processes import ProcessPlan
 
@@ -95,16 +95,8 @@ class KafkaBroker:
         return self._folder / "server.properties"
 
     def _java(self, *options: str) -> list[str]:
-        java = shutil.which("java")
-        if java is None:
-            raise StackError("expected Java 17 or newer, found no `java`; run `make setup`")
-        jars = sorted(self._jars_dir.absolute().glob("*.jar"))
-        if not jars:
-            raise StackError(
-                f"expected Kafka's jars in {self._jars_dir}, found none; run `make setup`"
-            )
-        classpath = ":".join(str(jar) for jar in jars)
-        return [java, *options, f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}", "-cp", classpath]
+        logging_file = f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}"
+        return java_command(self._jars_dir, "Kafka", *options, logging_file)
 
 
 def server_properties(port: int, controller_port: int, data: Path) -> str:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from agents.ingestion.source_state import OutgoingBurst
 from models.archive.chunks import ArchivedRecord, Chunk, ChunkCutter
+from models.records.reference import Feed, FeedStatus, encode_reference
 from models.settings import Settings
 from tests.integration.line import COMMITTED_CAPTURES, bursts_of
-from tests.unit.gateway.made import BTC, ETH, spreads
+from tests.unit.gateway.made import BTC, ETH, feed, spreads
 from tests.unit.gateway.made_derived import bars, indicators, returns, value_of
 
 START_MS = 1_700_000_000_000
@@ -62,6 +65,9 @@ def made_derived(
         "returns": [
             value_of(returns(second, {"BTC": 100.0, "ETH": None})) for second in range(count)
         ],
+        "feeds": [
+            _feed((BTC, ETH)[second % 2], second // 4 * 4, second) for second in range(count)
+        ],
     }
     return {
         (topic, 2): [
@@ -70,3 +76,12 @@ def made_derived(
         ]
         for topic, each in values.items()
     }
+
+
+def _feed(market: str, since: int, as_of: int) -> bytes:
+    record = feed(0, market, as_of).record
+    assert isinstance(record, Feed)
+    status: FeedStatus = "live" if since % 8 else "stale"
+    began = feed(0, market, since).record
+    assert isinstance(began, Feed)
+    return encode_reference(msgspec.structs.replace(record, since=began.since, status=status))

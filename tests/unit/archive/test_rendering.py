@@ -26,6 +26,7 @@ from models.records.bursts import (
     decode_quotes,
     encode_burst,
 )
+from models.records.reference import decode_feed
 from models.records.unpacked import unpack
 from tests.unit.archive.made import captured_records, chunks_of, made_derived
 
@@ -236,7 +237,7 @@ def test_derived_rows_are_what_the_public_interface_shows(topic: str) -> None:
         for name in ("start", "as_of", "first_trade", "last_trade"):
             if row.get(name) is not None:
                 row[name] = int(np.datetime64(row[name].removesuffix("Z"), "ns").astype(np.int64))
-    shown = found.to_pylist()
+    shown = sorted(found.to_pylist(), key=lambda row: (row["offset"], row["row"]))
     for row in shown:
         row["reasons"] = dict(row["reasons"])
         del row["offset"], row["row"]
@@ -248,10 +249,29 @@ def test_returns_have_one_row_a_coin() -> None:
     rows = tables(render(Chunk("returns", 2, 0, 0, records)))["returns"].to_pylist()
     assert [(row["coin"], row["price"], row["offset"]) for row in rows] == [
         ("BTC", 100.0, 0),
-        ("ETH", None, 0),
         ("BTC", 100.0, 1),
+        ("ETH", None, 0),
         ("ETH", None, 1),
     ]
+
+
+def test_a_feed_is_a_row_and_rows_of_a_market_stand_together() -> None:
+    """Sorted by market and time, whatever the order of the log; every field of the record."""
+    ((_, records),) = [each for each in made_derived(4).items() if each[0][0] == "feeds"]
+    found = tables(render(Chunk("feeds", 2, 0, 0, records)))["feeds"].to_pylist()
+    assert [(row["market"], row["offset"]) for row in found] == [
+        ("kraken:BTC-USD", 0),
+        ("kraken:BTC-USD", 2),
+        ("kraken:ETH-USD", 1),
+        ("kraken:ETH-USD", 3),
+    ]
+    for row in found:
+        record = decode_feed(records[row["offset"]].value or b"")
+        for name in ("status", "quotes", "last_price", "clock_skew_ms", "epoch", "coin"):
+            assert row[name] == getattr(record, name)
+        for name in ("since", "as_of", "last_frame"):
+            assert row[name].isoformat().replace("+00:00", "Z") == getattr(record, name)
+    assert file_path("feeds", "feeds", 1_772_366_400, "p").startswith("feeds/date=2026-03-01/")
 
 
 @pytest.mark.parametrize(

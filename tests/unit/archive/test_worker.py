@@ -189,7 +189,7 @@ def test_reading_waits_while_too_much_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The room for more is gone while the store is away, and comes back with it."""
-    monkeypatch.setattr("agents.archive.worker._WAITING_LIMIT", 10_000)
+    monkeypatch.setattr("agents.archive.store_worker._WAITING_LIMIT", 10_000)
 
     async def story() -> None:
         settings = Settings(data_dir=tmp_path)
@@ -206,18 +206,23 @@ def test_reading_waits_while_too_much_is_not_written(
 
 
 def test_a_worker_waits_for_the_store_before_it_says_where_it_goes_on(s3: FailingS3) -> None:
+    """It is open and owns nothing; what is read meanwhile is read again."""
+
     async def story() -> None:
         settings = Settings(archive_url=f"{s3.url}&request_timeout=1")
-        worked = Worked(settings, MemoryLog())
         s3.fail("500")
-        opening = asyncio.create_task(worked.worker.open([0], {}))
-        await until(lambda: worked.counted("cointide_archive_failures_total") >= 1, "a failure")
-        assert not opening.done()
-        assert worked.log.committed == {}
-        s3.work()
-        await asyncio.wait_for(opening, _LIMIT_S)
-        assert worked.log.committed == {(_TOPIC, 0): 0}
-        assert not worked.worker.is_degraded
+        async with working(settings) as worked:
+            assert worked.worker.is_degraded
+            assert worked.log.committed == {}
+            worked.give(records())
+            room = asyncio.create_task(worked.worker.room())
+            s3.work()
+            await asyncio.wait_for(room, _LIMIT_S)
+            assert not worked.worker.is_degraded
+            assert worked.log.committed == {(_TOPIC, 0): 0}
+            await until(lambda: worked.log.sought == [(_TOPIC, 0, 0)], "a seek")
+            worked.give(records())
+            await until(lambda: worked.records() > 300, "chunks")
 
     asyncio.run(story())
 

@@ -1,0 +1,1 @@
+"""The local Cassandra: one node, from the jars that `make setup` fetched."""
