@@ -14,6 +14,8 @@ NAMES = (
     "correlation",
     "correlation_worker",
     "latency",
+    "cassandra_writer",
+    "history",
 )
 
 

@@ -47,6 +47,8 @@ def run() -> None:
                 simulator_coins=COINS,
                 simulator_rate=rate,
                 top_coins=COINS,
+                # It would still be starting.
+                cassandra="off",
             )
             _measure(settings, rate)
 

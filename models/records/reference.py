@@ -56,7 +56,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one market's feed as ingestion sees it; for display, no figure depends on it.
 
     `since` is when the status began. Counters are since the worker took the market. `clock_skew_ms`
-    is the exchange's least (receive − own time) of late, null where its quotes carry no time.
+    is the least (receive − own time) of late over the exchange's frames, of Binance its trades
+    (its quotes carry no time); null before the first one.
     """
 
     version: int = msgspec.field(name="v", default=REFERENCE_VERSION)

@@ -8,7 +8,6 @@ import msgspec
 from fastapi import Response
 
 JSON = "application/json"
-CSV = "text/csv"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -21,13 +20,3 @@ def described(name: str, example: object, summary: str) -> dict[int | str, dict[
     """Return how OpenAPI describes a good answer: a schema of `documentation/schemas.py`."""
     content = {"schema": {"$ref": f"#/components/schemas/{name}"}, "example": example}
     return {200: {"description": summary, "content": {JSON: content}}}
-
-
-def described_list(
-    name: str, example: object, summary: str, *, has_csv: bool
-) -> dict[int | str, dict[str, Any]]:
-    """Return the same of a list that may also be CSV."""
-    found = described(name, example, summary)
-    if has_csv:
-        found[200]["content"][CSV] = {"schema": {"type": "string"}}
-    return found

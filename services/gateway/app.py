@@ -11,7 +11,6 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from services.gateway import page
-from services.gateway.bars.router import COMPLETE_FROM
 from services.gateway.bars.router import router as bars
 from services.gateway.catalog.router import router as catalog
 from services.gateway.coins.router import router as coins
@@ -23,9 +22,14 @@ from services.gateway.dependencies import (
 )
 from services.gateway.documentation.openapi import describe
 from services.gateway.documentation.router import router as documentation
+from services.gateway.explain.router import router as explain
 from services.gateway.feeds.router import router as feeds
 from services.gateway.gateway import Gateway, keep_beating
+from services.gateway.health.latencies import Timing
 from services.gateway.health.router import router as health
+from services.gateway.history.answers import AGGREGATE, COMPLETE_FROM, GAPS
+from services.gateway.history.reads import keep_looking
+from services.gateway.history.router import router as history
 from services.gateway.indicators.router import router as indicators
 from services.gateway.limits.middleware import HEADERS, RateLimits
 from services.gateway.markets.router import router as markets
@@ -44,12 +48,16 @@ def create_app(gateway: Gateway, reading: Reading) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[LifespanState]:
-        beating = asyncio.create_task(keep_beating(gateway))
+        tasks = [asyncio.create_task(keep_beating(gateway))]
+        if gateway.history is not None:
+            tasks.append(asyncio.create_task(keep_looking(gateway.reads, gateway.history.look)))
         try:
             async with reading(gateway):
                 yield {"gateway": gateway}
         finally:
-            beating.cancel()
+            for task in tasks:
+                task.cancel()
+            gateway.reads.close()
 
     app = FastAPI(
         title="Cointide",
@@ -61,6 +69,7 @@ def create_app(gateway: Gateway, reading: Reading) -> FastAPI:
     )
     add_handlers(app)
     app.add_middleware(RateLimits, buckets=gateway.buckets, keys=gateway.keys)
+    app.add_middleware(Timing, latencies=gateway.latencies)
     origins = gateway.settings.allowed_origins
     if origins:
         # Added last, so outermost: a page elsewhere must be able to read a 429 too.
@@ -69,12 +78,12 @@ def create_app(gateway: Gateway, reading: Reading) -> FastAPI:
             allow_origins=origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
-            expose_headers=["Link", "Retry-After", COMPLETE_FROM, *HEADERS],
+            expose_headers=["Link", "Retry-After", COMPLETE_FROM, GAPS, AGGREGATE, *HEADERS],
         )
     strict = [Depends(refuse_unknown_parameters)]
     for router in (health, documentation):
         app.include_router(router, dependencies=strict)
-    figures = (spreads, bars, indicators, correlations, venues, orders)
+    figures = (spreads, bars, indicators, correlations, venues, orders, history, explain)
     for router in (catalog, feeds, coins, markets, *figures):
         app.include_router(router, dependencies=[Depends(require_key), *strict])
     app.include_router(stream)

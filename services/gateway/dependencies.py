@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict, cast
 
+import msgspec
 from fastapi import Depends, Query, Request
 from starlette.requests import HTTPConnection
 
@@ -11,6 +12,9 @@ from services.gateway.gateway import Gateway
 from services.gateway.keys import key_of
 from services.gateway.lists import LONGEST, Window
 from services.gateway.problems import NotReadyError, RefusedError, UnauthorizedError
+
+USUAL_ROWS = 1_000
+MOST_ROWS = 10_000
 
 
 class LifespanState(TypedDict):
@@ -80,3 +84,33 @@ def _window(
 
 Page = Annotated[Window, Depends(_window)]
 """Which part of a list is wanted."""
+
+
+class HistoryWindow(msgspec.Struct, frozen=True):
+    """Which part of a series is wanted: `limit` is None where none was given."""
+
+    limit: int | None
+    cursor: str | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows a page has at most."""
+        return USUAL_ROWS if self.limit is None else self.limit
+
+
+def _history_window(
+    limit: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=MOST_ROWS,
+            description="How many at most; of JSON 1,000 if not given, of other forms all.",
+        ),
+    ] = None,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+) -> HistoryWindow:
+    return HistoryWindow(limit, cursor)
+
+
+HistoryPart = Annotated[HistoryWindow, Depends(_history_window)]
+"""Which part of a series is wanted."""

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 
 from models.settings import Settings
 from services.gateway.delay import LineDelay
+from services.gateway.health.latencies import Latencies
+from services.gateway.history.places import GatewayHistory
+from services.gateway.history.reads import HistoryReads
 from services.gateway.hub.audience import Schedule
 from services.gateway.hub.hub import Hub
 from services.gateway.hub.messages import Reconnect
@@ -36,14 +39,18 @@ class Gateway:
         schedule: Schedule,
         topics: Iterable[str],
         find_past: FindPast = nothing_past,
+        history: GatewayHistory | None = None,
     ) -> None:
         """`now` reads the clock in nanoseconds, `schedule` plans a call, `topics` are read.
 
-        `find_past` gives the last hour of a market's source; it may block.
+        `find_past` gives the last hour of a market's source; it may block. Without `history` what
+        is in memory is all.
         """
         self.settings = settings
         self.now = now
         self.find_past = find_past
+        self.history = history
+        self.reads = HistoryReads(settings.gateway_history_reads)
         delay = LineDelay(settings.source != "none", now)
         self.memory = Memory(delay, settings.exchanges, settings.correlation_tables)
         self.hub = Hub(schedule)
@@ -54,6 +61,7 @@ class Gateway:
         self.is_stopping = False
         self.records: Counter[str] = Counter()
         self.undecodable: Counter[str] = Counter()
+        self.latencies = Latencies()
         self._delayed: set[str] = set()
 
     @property
@@ -80,6 +88,8 @@ class Gateway:
                 together.setdefault(item.key, []).append(item)
         for channel, together in pending.items():
             self._publish(channel, together)
+        if not self.waiting_for:
+            self._note_ages(taken)
         for sight in sights:
             status = sight.reason or "live"
             self.hub.tell_status(sight.market, status, sight.reason, sight.as_of)
@@ -97,6 +107,12 @@ class Gateway:
         """Take no one new, and ask everyone to connect elsewhere."""
         self.is_stopping = True
         self.hub.tell_all(Reconnect(within_seconds))
+
+    def _note_ages(self, taken: Taken) -> None:
+        # The oldest of each topic: the others waited for it.
+        oldest = {record.place.topic: record.place.timestamp for record in reversed(taken.records)}
+        for topic, timestamp in oldest.items():
+            self.latencies.took(topic, self.now() / 1e9 - timestamp / 1e3)
 
     def _publish(self, channel: str, together: dict[str, list[Item]]) -> None:
         self.hub.publish(channel, [item for items in together.values() for item in items])

@@ -15,7 +15,7 @@ from services.gateway.items import Figures
 from services.gateway.problems import RefusedError
 
 LONGEST = 1_000
-_DIGITS = 18
+_DIGITS = 19
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -81,7 +81,20 @@ def number_of(cursor: str) -> int:
     Raises:
         RefusedError: `bad_cursor`.
     """
-    text = _name_of(cursor)
-    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
+    return numbers_of(cursor, 1)[0]
+
+
+def numbers_of(cursor: str, count: int) -> tuple[int, ...]:
+    """Return so many numbers, with `.` between, behind which a page begins.
+
+    Raises:
+        RefusedError: `bad_cursor`.
+    """
+    texts = _name_of(cursor).split(".")
+    if len(texts) != count or not all(map(_is_number, texts)):
         raise RefusedError("bad_cursor", f"expected `next` of a page, was {cursor!r}")
-    return int(text)
+    return tuple(map(int, texts))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS

@@ -21,7 +21,7 @@ from models.records.correlations import (
 from models.records.reference import Coin, Feed, Market, decode_coin, decode_feed, decode_market
 from models.records.spreads import decode_spreads
 from models.records.unpacked import spread_objects
-from services.gateway.times import nanoseconds_of, seconds_of
+from models.times import seconds_of
 
 Codec = Literal[
     "quotes", "trades", "spreads", "bars", "indicators", "returns", "correlations", "coins",
@@ -191,12 +191,12 @@ def _check_columns(derived: Bars | Indicators | Returns) -> None:
         column = getattr(derived, name)
         if isinstance(column, list) and name != "masked" and len(column) != len(rows):
             raise ValueError(f"expected {len(rows)} of {name}, was {len(column)}")
-    nanoseconds_of(derived.as_of)
+    seconds_of(derived.as_of)
 
 
 def _check_block(block: CorrelationBlock) -> None:
     coins, rows = len(block.coins), block.rows
-    nanoseconds_of(block.as_of)
+    seconds_of(block.as_of)
     if not coins:
         return  # a table without coins yet
     shapes = [block.column(name).shape for name in ("matrix", "n", "n_rest", "n_effective", "why")]

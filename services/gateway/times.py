@@ -21,15 +21,3 @@ def nanoseconds_of(text: str) -> int:
         raise ValueError(f"expected an offset or Z, was {text!r}")
     since = time.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * _MICROSECOND
-
-
-def seconds_of(text: str) -> int:
-    """Return an ISO-8601 time as whole seconds since the epoch, rounded down.
-
-    Raises:
-        ValueError: it is none, or says no offset.
-
-    >>> seconds_of("2026-11-21T10:00:15Z")
-    1795255215
-    """
-    return nanoseconds_of(text) // 1_000_000_000

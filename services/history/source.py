@@ -14,12 +14,14 @@ Topic = Literal["spreads", "bars", "indicators", "returns", "feeds"]
 class Series(msgspec.Struct, frozen=True):
     """One series of rows.
 
-    `key` is the market, for `returns` the table's id. `interval` is that of bars and indicators.
+    `key` is the market, for `returns` the table's id. `interval` is that of bars and indicators;
+    of `returns` only the rows of these `coins` are wanted where some are given.
     """
 
     topic: Topic
     key: str
     interval: str | None = None
+    coins: tuple[str, ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):

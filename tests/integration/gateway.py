@@ -30,11 +30,11 @@ _SMALL_BUFFER = 4_096
 
 
 class GatewayProcess:
-    """`cointide gateway` with these settings on a free port; ended when the context is left."""
+    """`cointide gateway` with these settings; ended when the context is left."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Start it; its log is `logs/gateway.log` in the data folder."""
-        self.port = choose_port("gateway", 0, None, ())
+    def __init__(self, settings: Settings, port: int | None = None) -> None:
+        """Start it on this port, else on a free one; its log is `logs/gateway.log`."""
+        self.port = port or choose_port("gateway", 0, None, ())
         self.log = settings.data_dir / "logs" / "gateway.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         own = settings.model_copy(update={"gateway_port": self.port})

@@ -9,10 +9,11 @@ from models.markets import coin_of
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.statistics.composite import CompositeBar, MarketBar, composite
 from models.times import iso_microseconds, iso_seconds
+from services.gateway.bars.series import IntervalStore
+from services.gateway.delay import LineDelay
 from services.gateway.filters import quote_of
 from services.gateway.items import Figures
-from services.gateway.memory.intervals import MISSING, SECOND, SOURCES, UNSEEN, IntervalFigures
-from services.gateway.memory.memory import Memory
+from services.gateway.memory.intervals import MISSING, SECOND, SOURCES, UNSEEN
 
 _PRICES = ("open", "high", "low", "close", "volume", "quote_volume")
 _TIMES = ("first_trade", "last_trade")
@@ -21,13 +22,19 @@ _TIMES = ("first_trade", "last_trade")
 class CompositeSeries:
     """Bars merged from those of these markets, at least one."""
 
-    def __init__(self, memory: Memory, markets: Sequence[str], interval: BarInterval) -> None:
+    def __init__(
+        self,
+        store: IntervalStore,
+        delay: LineDelay,
+        markets: Sequence[str],
+        interval: BarInterval,
+    ) -> None:
         self.interval = interval
-        self._delay = memory.delay
-        self._store = memory.bars
+        self._delay = delay
+        self._store = store
         self._markets = list(markets)
         self._rows: dict[str, dict[int, Any]] = {
-            market: {int(row["seq"]): row for row in memory.bars.rows(market, interval)}
+            market: {int(row["seq"]): row for row in store.rows(market, interval)}
             for market in markets
         }
 
@@ -78,7 +85,7 @@ class CompositeSeries:
 
 
 def market_bar(
-    store: IntervalFigures,
+    store: IntervalStore,
     market: str,
     row: Any,
     start: int,

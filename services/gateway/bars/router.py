@@ -7,23 +7,23 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from models.records.bars import INTERVAL_SECONDS
-from services.gateway.answers import answer, described_list
+from services.gateway.answers import answer
 from services.gateway.bars.composite import CompositeSeries
 from services.gateway.bars.series import (
-    Chosen,
     MarketSeries,
     Series,
     chosen_market,
     chosen_numbers,
-    complete_from,
     markets_of,
     page_of_series,
 )
-from services.gateway.csv_answers import csv_answer, wants_csv
-from services.gateway.dependencies import Page, ReadyGateway
+from services.gateway.dependencies import HistoryPart, ReadyGateway
 from services.gateway.documentation import derived_examples as examples
-from services.gateway.lists import next_link
-from services.gateway.memory.memory import Memory
+from services.gateway.history.answers import history_answer
+from services.gateway.history.described import described_history
+from services.gateway.history.formats import chosen_form
+from services.gateway.history.intervals import interval_series
+from services.gateway.lists import Window
 from services.gateway.parameters import IntervalChoice, TimeRange
 
 QuoteChoice = Annotated[str, Query(description="In this quote currency.")]
@@ -31,61 +31,44 @@ ExchangeChoice = Annotated[
     str | None,
     Query(description="Of this exchange's market; without it the composite of all of them."),
 ]
-COLUMNS = [
-    "start", "as_of", "open", "high", "low", "close", "volume", "quote_volume", "vwap", "n",
-    "first_trade", "last_trade", "coverage", "source", "stale", "reasons",
-]  # fmt: skip
-COMPLETE_FROM = "Cointide-Complete-From"
-
 router = APIRouter(tags=["bars"])
 
 
 @router.get(
     "/v1/coins/{coin}/bars",
-    responses=described_list("BarList", examples.series_of(examples.BAR), "Bars.", has_csv=True),
+    responses=described_history("BarList", examples.series_of(examples.BAR), "Bars."),
 )
 async def bars(
     request: Request,
     gateway: ReadyGateway,
-    page: Page,
+    part: HistoryPart,
     span: TimeRange,
     coin: str,
     interval: IntervalChoice = "1m",
     quote: QuoteChoice = "USD",
     exchange: ExchangeChoice = None,
 ) -> Response:
-    """Bars that start in `[start, end)`, oldest first; without `start` the newest `limit`.
+    """Bars that start in `[start, end)`, oldest first; JSON without `start` has the newest `limit`.
 
     Of one market, or the composite of a quote currency, which names its `markets` and those that
     are `missing`. `complete_from` is where the oldest bar that is held begins: what was before is
-    not in the answer, whether it was or not. Also as `text/csv`; the next page is then in `Link`.
+    not in the answer, whether it was or not. `gaps` are times of which bars were lost.
     """
-    as_csv = wants_csv(request)
-    series = bar_series(gateway.memory, coin, quote, exchange, interval)
-    first, last = span.steps(INTERVAL_SECONDS[interval])
-    chosen = chosen_numbers(series, None if span.start is None else first, last, page)
-    return series_answer(request, series, chosen, COLUMNS if as_csv else None)
-
-
-def series_answer(
-    request: Request, series: Series, chosen: Chosen, columns: list[str] | None
-) -> Response:
-    """Return what was chosen of a series: as JSON, or as CSV with these columns."""
-    if columns is None:
-        return answer(page_of_series(series, chosen))
-    headers = {COMPLETE_FROM: complete_from(series) or ""} | next_link(request.url, chosen.next)
-    return csv_answer(columns, series.figures(chosen.numbers), headers)
-
-
-def bar_series(
-    memory: Memory, coin: str, quote: str, exchange: str | None, interval: IntervalChoice
-) -> Series:
-    """Return the bars that a request means.
-
-    Raises:
-        RefusedError: it names what is unknown.
-    """
+    form = chosen_form(request)
+    memory = gateway.memory
     market = chosen_market(memory, coin, quote, exchange)
+    markets = markets_of(memory, coin, quote) if market is None else [market]
+    first, last = span.steps(INTERVAL_SECONDS[interval])
+    wanted = interval_series(
+        gateway, "bars", markets, interval, (first, last), is_composite=market is None
+    )
+    if form != "json" or (span.start is not None and not wanted.is_in_memory()):
+        return await history_answer(request, gateway, form, part, wanted.open)
+    series: Series
     if market is not None:
-        return MarketSeries(memory.bars, market, interval)
-    return CompositeSeries(memory, markets_of(memory, coin, quote), interval)
+        series = MarketSeries(memory.bars, market, interval)
+    else:
+        series = CompositeSeries(memory.bars, memory.delay, markets, interval)
+    window = Window(part.rows, part.cursor)
+    chosen = chosen_numbers(series, None if span.start is None else first, last, window)
+    return answer(page_of_series(series, chosen))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from models.markets import coin_of
 from models.records.bars import INTERVAL_SECONDS, BarInterval
+from models.records.reasons import Reason
 from models.times import iso_seconds
 from services.gateway.filters import expect_known, quote_of
 from services.gateway.items import Figures
 from services.gateway.lists import Window, cursor_of, number_of
-from services.gateway.memory.intervals import IntervalFigures
 from services.gateway.memory.memory import Memory
+from services.gateway.memory.ring import Rows
 from services.gateway.problems import RefusedError, UnknownThingError
 
 
@@ -30,10 +31,23 @@ class Series(Protocol):
         """Yield the figures of these numbers, in their order."""
 
 
+class IntervalStore(Protocol):
+    """Rows of bars or indicators by market, and what they say: memory, or a part of the archive."""
+
+    def rows(self, market: str, interval: BarInterval) -> Rows:
+        """Return a market's rows, in order."""
+
+    def figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
+        """Return a row as the public interface shows it."""
+
+    def reasons_of(self, row: Any) -> dict[str, Reason]:
+        """Return why fields of a row are null."""
+
+
 class MarketSeries:
     """What a topic says of one market."""
 
-    def __init__(self, store: IntervalFigures, market: str, interval: BarInterval) -> None:
+    def __init__(self, store: IntervalStore, market: str, interval: BarInterval) -> None:
         self.interval = interval
         self._store = store
         self._market = market
@@ -58,6 +72,7 @@ class SeriesPage(msgspec.Struct, frozen=True):
     data: list[Figures]
     next: str | None
     complete_from: str | None
+    gaps: list[list[str]] = []
 
 
 class Chosen(msgspec.Struct, frozen=True):

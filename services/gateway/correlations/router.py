@@ -7,19 +7,24 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.answers import answer, described, described_list
+from services.gateway.answers import answer, described
+from services.gateway.correlations.history import history_of
 from services.gateway.correlations.service import (
     chosen_coins,
     chosen_table,
     expect_coin,
-    history_of,
     newest_matrix,
     returns_of,
 )
-from services.gateway.csv_answers import csv_answer, wants_csv
-from services.gateway.dependencies import Page, ReadyGateway
+from services.gateway.dependencies import HistoryPart, ReadyGateway
 from services.gateway.documentation import derived_examples as examples
-from services.gateway.lists import next_link
+from services.gateway.history.answers import history_answer
+from services.gateway.history.described import described_history
+from services.gateway.history.formats import chosen_form
+from services.gateway.history.matrices import MatrixSeries, matrix_series
+from services.gateway.history.pairs import PairSeries, pair_series
+from services.gateway.lists import Window
+from services.gateway.memory.returns import WITH_HISTORY
 from services.gateway.parameters import TimeRange
 from services.gateway.problems import RefusedError
 
@@ -32,7 +37,6 @@ MethodChoice = Annotated[
 ]
 HistoryInterval = Literal["10s", "1m", "5m", "15m", "1h"]
 
-COLUMNS = ["as_of", "correlation", "low", "high", "n", "n_effective", "stale", "reasons"]
 _SECONDS: dict[HistoryInterval, int] = {"10s": 10, "1m": 60, "5m": 300, "15m": 900, "1h": 3_600}
 _LARGE = 100
 """Coins from which on a matrix is put together beside the event loop."""
@@ -104,14 +108,14 @@ async def pair(
 
 @router.get(
     "/v1/correlations/{a}/{b}/history",
-    responses=described_list(
-        "PairHistory", examples.series_of(examples.PAIR_POINT), "The pair over time.", has_csv=True
+    responses=described_history(
+        "PairHistory", examples.series_of(examples.PAIR_POINT), "The pair over time."
     ),
 )
 async def history(
     request: Request,
     gateway: ReadyGateway,
-    page: Page,
+    part: HistoryPart,
     span: TimeRange,
     a: str,
     b: str,
@@ -120,13 +124,14 @@ async def history(
     method: MethodChoice = "pearson",
     interval: Annotated[HistoryInterval, Query(description="From point to point.")] = "1m",
 ) -> Response:
-    """A pair's correlation as of `[start, end)`, oldest first; without `start` the newest.
+    """A pair's correlation as of `[start, end)`, oldest first; JSON without `start` the newest.
 
-    `pearson` reaches back 26 h less the table's window, the other methods as far as matrices are
-    kept, 15 minutes; `complete_from` says where that is. Windows that begin before it are short.
+    `pearson` reaches back as far as the archive, the other methods as far as matrices are kept:
+    15 minutes, and where there is Cassandra one a minute; `complete_from` says where that is.
+    Windows that begin before it are short.
     """
     memory = gateway.memory
-    as_csv = wants_csv(request)
+    form = chosen_form(request)
     table = chosen_table(memory, window, sampling, method)
     for coin in (a, b):
         expect_coin(memory, coin)
@@ -135,11 +140,16 @@ async def history(
         raise RefusedError(
             "bad_parameter", f"expected an interval from {table.step_s} s on, was {interval}"
         )
-    found = history_of(
-        memory, table, (a, b), span.steps(length_s), length_s, page,
-        has_start=span.start is not None,
-    )  # fmt: skip
-    if not as_csv:
-        return answer(found)
-    headers = {"Cointide-Complete-From": found.complete_from or ""}
-    return csv_answer(COLUMNS, found.data, headers | next_link(request.url, found.next))
+    steps = span.steps(length_s)
+    kept = None if gateway.history is None else gateway.history.matrices
+    wanted: PairSeries | MatrixSeries
+    if kept is not None and table.method != WITH_HISTORY:
+        wanted = matrix_series(gateway, kept, table, (a, b), steps, length_s)
+    else:
+        wanted = pair_series(gateway, table, (a, b), steps, length_s)
+    if form != "json" or (span.start is not None and not wanted.is_in_memory()):
+        return await history_answer(request, gateway, form, part, wanted.open)
+    page = Window(part.rows, part.cursor)
+    return answer(
+        history_of(memory, table, (a, b), steps, length_s, page, has_start=span.start is not None)
+    )

@@ -155,4 +155,4 @@ VENUES: dict[str, Any] = {
 
 def series_of(example: dict[str, Any]) -> dict[str, Any]:
     """Return a page of a series with one example."""
-    return {"data": [example], "next": None, "complete_from": _START}
+    return {"data": [example], "next": None, "complete_from": _START, "gaps": []}

@@ -9,11 +9,15 @@ from msgspec import Meta
 
 from models.records.bars import BarInterval, BarSource
 from models.records.reasons import Reason
-from services.gateway.documentation.kinds import Cursor, MarketKey, Reasons, Time
+from services.gateway.documentation.kinds import (
+    CompleteFrom,
+    Cursor,
+    Gaps,
+    MarketKey,
+    Reasons,
+    Time,
+)
 
-CompleteFrom = Annotated[
-    Time | None, Meta(description="where the oldest of what is held begins; null without any")
-]
 Cells = Annotated[list[list[float | None]], Meta(description="a row a coin, in the order of coins")]
 Counts = Annotated[list[list[float]], Meta(description="a row a coin, in the order of coins")]
 RestShare = Annotated[float | None, Meta(description="share of the rows made from candles")]
@@ -248,6 +252,7 @@ class BarList(msgspec.Struct):
     data: list[Bar]
     next: Cursor
     complete_from: CompleteFrom
+    gaps: Gaps
 
 
 class IndicatorList(msgspec.Struct):
@@ -256,6 +261,7 @@ class IndicatorList(msgspec.Struct):
     data: list[Indicators]
     next: Cursor
     complete_from: CompleteFrom
+    gaps: Gaps
 
 
 class PairHistory(msgspec.Struct):
@@ -264,6 +270,7 @@ class PairHistory(msgspec.Struct):
     data: list[PairPoint]
     next: Cursor
     complete_from: CompleteFrom
+    gaps: Gaps
 
 
 DERIVED = (

@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from models.records.reference import CoinFlag, FeedStatus
 from services.gateway.documentation.derived_schemas import DERIVED
+from services.gateway.documentation.explain_schemas import EXPLANATIONS
+from services.gateway.documentation.history_schemas import HISTORY
 from services.gateway.documentation.kinds import Cursor, MarketKey, Reasons, Time
 from services.gateway.documentation.order_schemas import ORDERS
 
@@ -254,7 +256,7 @@ class Problem(msgspec.Struct):
 
 ANSWERS = (
     Spread, SpreadList, Quote, Trade, Market, MarketList, Coin, CoinList, Feed, FeedList,
-    Catalog, Live, Ready, Problem, *DERIVED, *ORDERS,
+    Catalog, Live, Ready, Problem, *DERIVED, *EXPLANATIONS, *HISTORY, *ORDERS,
 )  # fmt: skip
 
 

@@ -26,6 +26,12 @@ class _Counts(Collector):
             for topic, count in sorted(counts.items()):
                 family.add_metric([topic], count)
             yield family
+        reads = CounterMetricFamily(
+            "cointide_gateway_history_reads", "Reads of history", labels=["form", "outcome"]
+        )
+        for (form, outcome), count in sorted(gateway.reads.reads.items()):
+            reads.add_metric([form, outcome], count)
+        yield reads
         plain = (
             ("outdated_bursts", "Bursts of former owners", memory.outdated),
             ("repeated_seconds", "Seconds of spreads seen before", memory.spreads.repeated),
@@ -48,10 +54,19 @@ class _Counts(Collector):
             ("rate_limited", "Requests refused since there were too many", gateway.buckets.refused),
             ("deliveries", "Messages sent to websocket clients", gateway.hub.tally.deliveries),
             ("conflated", "Values left out for slow clients", gateway.hub.tally.dropped),
+            ("history_rows", "Rows of history that were streamed", gateway.reads.rows),
+            ("history_bytes", "Bytes of history that were streamed", gateway.reads.bytes),
+            ("history_refused", "Reads of history refused as too many", gateway.reads.refused),
+            (
+                "history_broken_off",
+                "Streams of history that ended before their time",
+                gateway.reads.broken_off,
+            ),
         )
         for name, text, count in plain:
             yield CounterMetricFamily(f"cointide_gateway_{name}", text, value=count)
         gauges = (
+            ("ready", "1 once every topic was read to its end", int(gateway.is_ready)),
             ("clients", "Websocket clients", len(gateway.hub.clients)),
             ("buckets", "Clients whose rate is remembered", len(gateway.buckets)),
             (
@@ -60,6 +75,8 @@ class _Counts(Collector):
                 memory.bars.memory_bytes() + memory.indicators.memory_bytes(),
             ),
             ("returns_bytes", "Memory of returns", memory.returns.memory_bytes()),
+            ("history_open", "Reads of history now", gateway.reads.open),
+            ("history_away", "Whether history cannot be read", int(gateway.reads.is_away)),
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(f"cointide_gateway_{name}", text, value=value)
@@ -69,4 +86,6 @@ def registry_of(gateway: Gateway) -> CollectorRegistry:
     """Return the gateway's counts as a registry."""
     registry = CollectorRegistry()
     registry.register(_Counts(gateway))
+    for histogram in (gateway.latencies.answers, gateway.latencies.ages):
+        registry.register(histogram)
     return registry

@@ -27,11 +27,12 @@ async def live() -> Response:
 async def ready(gateway: AnyGateway) -> Response:
     """Whether every topic was read once to what was its end; 503 before that, and at the stop.
 
-    What is asked for during a stop is still answered.
+    What is asked for during a stop is still answered. `degraded` names `archive` while history
+    cannot be read; all else goes on.
     """
     if not gateway.is_ready:
         raise NotReadyError(sorted(gateway.waiting_for))
-    return answer(Ready(ready=True, degraded=[]))
+    return answer(Ready(ready=True, degraded=["archive"] if gateway.reads.is_away else []))
 
 
 @router.get("/metrics", response_class=Response)

@@ -9,21 +9,20 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from models.markets import coin_of
-from models.records.bars import INTERVAL_SECONDS, BarInterval, BarSource
+from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.records.reasons import Reason
 from models.statistics.bar_rows import BarRows, bar_rows
-from models.statistics.bars import ABSENT, BAR_COLUMNS, LIVE, MIXED, REST
+from models.statistics.bars import ABSENT, BAR_COLUMNS, LIVE, ORIGINS, source_of
 from models.statistics.composite import CompositeBar
 from models.statistics.indicators import FIRST_N, ROW_BARS, indicators
 from models.times import iso_seconds
 from services.gateway.bars.composite import CompositeSeries
+from services.gateway.bars.series import IntervalStore
+from services.gateway.delay import LineDelay
 from services.gateway.filters import quote_of
 from services.gateway.items import Figures
 from services.gateway.memory.intervals import SECOND, UNSEEN
-from services.gateway.memory.memory import Memory
 
-_ORIGINS: dict[BarSource, int] = {"live": LIVE, "rest": REST, "mixed": MIXED}
-_SOURCES = {code: source for source, code in _ORIGINS.items()}
 _COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "coverage")
 _AT_ONCE = 250
 
@@ -31,10 +30,17 @@ _AT_ONCE = 250
 class CompositeIndicators:
     """Indicators over the composite bars of these markets, at least one."""
 
-    def __init__(self, memory: Memory, markets: Sequence[str], interval: BarInterval) -> None:
+    def __init__(
+        self,
+        store: IntervalStore,
+        delay: LineDelay,
+        markets: Sequence[str],
+        interval: BarInterval,
+    ) -> None:
+        """`store` holds bars."""
         self.interval = interval
-        self._bars = CompositeSeries(memory, markets, interval)
-        self._delay = memory.delay
+        self._bars = CompositeSeries(store, delay, markets, interval)
+        self._delay = delay
         self._market = markets[0]
 
     def numbers(self) -> Sequence[int]:
@@ -70,7 +76,7 @@ class CompositeIndicators:
                 "as_of": iso_seconds((number + 1) * length),
                 "n": int(rows.n[i]),
                 **values,
-                "source": _SOURCES[int(origin[i]) or LIVE],
+                "source": source_of(int(origin[i]) or LIVE),
                 "markets": bars[number].markets,
                 "missing": bars[number].missing,
                 "stale": not UNSEEN.isdisjoint(reasons.values()),
@@ -92,7 +98,7 @@ def _windows(
         for name in _COLUMNS:
             value = getattr(bar, name)
             columns[name][place] = np.nan if value is None else value
-        columns["origin"][place] = _ORIGINS[bar.source]
+        columns["origin"][place] = ORIGINS[bar.source]
     return {
         name: np.ascontiguousarray(sliding_window_view(column, ROW_BARS)[ends].T)
         for name, column in columns.items()

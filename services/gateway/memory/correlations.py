@@ -10,11 +10,11 @@ import msgspec
 
 from models.records.correlations import CorrelationBlock
 from models.statistics.correlation import average, change
+from models.times import seconds_of
 from services.gateway.correlations.matrix import Cells, Matrix, matrix_of
 from services.gateway.correlations.table_ids import TableId, longer_than, resolved, table_id
 from services.gateway.items import Figures, Item
 from services.gateway.records import DerivedRecord
-from services.gateway.times import seconds_of
 
 HISTORY_S = 900
 HISTORY_BYTES = 32 * 1024 * 1024

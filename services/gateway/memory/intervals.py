@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -11,20 +11,19 @@ import numpy as np
 from models.markets import coin_of, exchange_of
 from models.records.bars import INTERVAL_SECONDS, BarInterval, Bars, BarSource, Indicators
 from models.records.reasons import Reason
-from models.times import iso_microseconds, iso_seconds
+from models.times import iso_microseconds, iso_seconds, seconds_of
 from services.gateway.channels import key_of, split_key
 from services.gateway.delay import LineDelay
 from services.gateway.items import Figures, Item
 from services.gateway.memory.ring import Ring, Rows
 from services.gateway.records import DerivedRecord
-from services.gateway.times import seconds_of
 
 HELD: dict[BarInterval, int] = {"1m": 1_500, "5m": 600, "1h": 600, "1d": 400}
 """How many bars of an interval are held of a market."""
 
 SECOND = 1_000_000_000
 MISSING = -1
-SOURCES: tuple[BarSource, ...] = ("live", "rest", "mixed")
+SOURCES: tuple[BarSource, ...] = ("live", "rest", "mixed", "capture")
 UNSEEN = frozenset({"gap", "stale", "down"})
 
 
@@ -98,7 +97,7 @@ class IntervalFigures:
         items = []
         for market, row in zip(figures.markets, rows, strict=True):
             self._source_of[market] = source
-            item = self._put(market, interval, row)
+            item = self._put(market, interval, seq, row, record.place.timestamp)
             if item is not None:
                 items.append(item)
         return items
@@ -189,7 +188,19 @@ class IntervalFigures:
 
     def reasons_of(self, row: Any) -> dict[str, Reason]:
         """Return why fields of a row are null."""
-        return self._reasons[int(row["values"]["reasons"])]
+        return self.reasons_of_code(int(row["values"]["reasons"]))
+
+    def reasons_of_code(self, code: int) -> dict[str, Reason]:
+        """Return the reasons for which this number stands in a row."""
+        return self._reasons[code]
+
+    def empty_rows(self, count: int) -> Rows:
+        """Return so many rows to be filled."""
+        return np.zeros(count, self._row)
+
+    def code_of(self, reasons: Mapping[str, str]) -> int:
+        """Return the number that stands in a row for these reasons."""
+        return self._code(reasons)
 
     def memory_bytes(self) -> int:
         """Return how much memory the rows take."""
@@ -207,22 +218,26 @@ class IntervalFigures:
         values["reasons"] = [self._code(reasons) for reasons in figures.reasons]
         return rows
 
-    def _put(self, market: str, interval: BarInterval, row: Any) -> Item | None:
+    def _put(
+        self, market: str, interval: BarInterval, seq: int, row: Any, published: int
+    ) -> Item | None:
         ring = self._rings.get((market, interval))
         if ring is None:
             ring = self._rings[market, interval] = Ring(self._row, HELD[interval])
-        seq = int(row["seq"])
+        newest = ring.newest
+        if seq > newest:
+            ring.append(seq, row)
+            before = None if newest < 0 else newest
+            return self._numbered_item(market, interval, seq, published, row, before)
         held = ring.get(seq)
         if held is not None and held["values"].tobytes() == row["values"].tobytes():
             self.repeated += 1
             return None
-        is_revised = seq <= ring.newest
-        row["revised"] = is_revised
-        before = None if is_revised or ring.newest < 0 else ring.newest
+        row["revised"] = True
         if not ring.put(row):
             return None
-        self.revised += is_revised
-        return self._item(market, interval, row, before, is_revised)
+        self.revised += 1
+        return self._item(market, interval, row, None, is_revised=True)
 
     def _item(
         self,
@@ -232,13 +247,25 @@ class IntervalFigures:
         prev_seq: int | None,
         is_revised: bool = False,
     ) -> Item:
-        seq = int(row["seq"])
+        seq, published = int(row["seq"]), int(row["published"])
+        return self._numbered_item(market, interval, seq, published, row, prev_seq, is_revised)
+
+    def _numbered_item(
+        self,
+        market: str,
+        interval: BarInterval,
+        seq: int,
+        published: int,
+        row: Any,
+        prev_seq: int | None,
+        is_revised: bool = False,
+    ) -> Item:
         return Item(
             key_of(market, interval),
             seq,
             prev_seq,
             (seq + 1) * INTERVAL_SECONDS[interval] * SECOND,
-            int(row["published"]),
+            published,
             lambda: self.figures(market, interval, row),
             is_revised=is_revised,
         )

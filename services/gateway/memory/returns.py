@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.records.correlations import Returns
+from models.times import seconds_of
 from services.gateway.correlations.table_ids import TableId, table_id
 from services.gateway.records import DerivedRecord
-from services.gateway.times import seconds_of
 
 HISTORY_S = 26 * 3_600
 WITH_HISTORY = "pearson"

@@ -54,6 +54,15 @@ class Ring:
         self._rows[seq % len(self._rows)] = row
         return True
 
+    def append(self, seq: int, row: Any) -> None:
+        """Put a row with a number above the newest one's: nearly every row is such a one."""
+        self.newest = seq
+        oldest = seq if self._oldest == _NONE else self._oldest
+        self._oldest = max(oldest, seq - self.limit + 1)
+        if seq - self._oldest >= len(self._rows):
+            self._grow(seq - self._oldest + 1)
+        self._rows[seq % len(self._rows)] = row
+
     def get(self, seq: int) -> Any | None:
         """Return a row by its number, None if it is not held."""
         if seq < self.horizon or self.newest == _NONE:

@@ -23,12 +23,17 @@ class _Newest(msgspec.Struct):
     ts_publish: int
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class SpreadSecond(msgspec.Struct, frozen=True):
     """A record to resume from. A thousand markets for 15 minutes would fill 300 MB as they come."""
 
     place: Place
     as_of: int
     packed: bytes
+
+    @property
+    def value(self) -> bytes:
+        """Return the record's value."""
+        return bytes(cramjam.lz4.decompress_block(self.packed))
 
 
 class Spreads:
@@ -37,7 +42,7 @@ class Spreads:
     def __init__(self, delay: LineDelay) -> None:
         self._delay = delay
         self._newest: dict[str, _Newest] = {}
-        self._histories: dict[tuple[str, int], deque[_Kept]] = {}
+        self._histories: dict[tuple[str, int], deque[SpreadSecond]] = {}
         self._source_of: dict[str, tuple[str, int]] = {}
         self.repeated = 0
 
@@ -49,7 +54,7 @@ class Spreads:
             self.repeated += 1
             return []
         packed = bytes(cramjam.lz4.compress_block(record.value))
-        history.append(_Kept(record.place, record.as_of, packed))
+        history.append(SpreadSecond(record.place, record.as_of, packed))
         while history[0].as_of < record.as_of - HISTORY_S:
             history.popleft()
         items = []
@@ -86,6 +91,12 @@ class Spreads:
         """Return how far the figures of a market's source have come (ns)."""
         source = self._source_of.get(market)
         return None if source is None else self._histories[source][-1].as_of * SECOND
+
+    def records(self, market: str) -> tuple[Sequence[SpreadSecond], int | None]:
+        """Return the seconds of a market's source that are held, and when the first was (ns)."""
+        source = self._source_of.get(market)
+        history = [] if source is None else list(self._histories[source])
+        return history, history[0].as_of * SECOND if history else None
 
     def missed(self, market: str, seq: int) -> list[Item] | None:
         """Return a market's figures after `seq`, None where it is too long ago."""
@@ -141,12 +152,11 @@ def _past(market: str, newest: _Newest) -> Item:
     return _item(market, newest, lambda: newest.figures)
 
 
-def _figures_of(kept: _Kept) -> dict[str, Figures]:
-    value = bytes(cramjam.lz4.decompress_block(kept.packed))
-    return dict(spread_record(kept.place, value).figures)
+def _figures_of(kept: SpreadSecond) -> dict[str, Figures]:
+    return dict(spread_record(kept.place, kept.value).figures)
 
 
-def _last_second(market: str, older: Sequence[_Kept]) -> int | None:
+def _last_second(market: str, older: Sequence[SpreadSecond]) -> int | None:
     """Return the newest of these seconds in which a market had figures; mostly the last one."""
     for kept in reversed(older):
         if market in _figures_of(kept):

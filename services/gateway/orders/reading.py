@@ -6,16 +6,13 @@ from the topics, any replica says the same.
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 import time
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from models.errors import RecordError, TransportError
-from models.kafka_clients import client_configuration
+from agents.runtime.topic_reader import ReadFrom, TopicReader
+from models.errors import RecordError
 from models.markets import coin_of, exchange_of
 from models.partition import partition_of
 from models.records.bursts import decode_trades
@@ -30,7 +27,6 @@ from services.gateway.orders.past import (
 )
 
 _LIMIT_S = 20.0
-_AT_ONCE = 2_000
 _decode = msgspec.json.Decoder(SpreadColumns)
 
 
@@ -61,66 +57,29 @@ class Pasts:
         partition = partition_of(coin_of(market), self._settings.partitions)
         source = self._sources.setdefault((exchange, partition), _Source(exchange))
         with source.lock:
-            try:
-                self._read(source, exchange, partition)
-            except KafkaException as error:
-                raise TransportError(f"expected the last hour of {exchange}, {error}") from error
+            self._read(source, exchange, partition)
         return source.past
 
     def _read(self, source: _Source, exchange: str, partition: int) -> None:
         names = [SPREADS.name, exchange_topics(exchange)[1].name]
         full = {topic_name(name, self._settings.namespace): name for name in names}
-        consumer = Consumer(
-            {
-                **client_configuration(self._settings, self._brokers),
-                "group.id": f"gateway-orders-{os.getpid()}",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-            },
-            logger=logging.getLogger("librdkafka"),
-        )
-        try:
-            consumer.assign(self._starts(consumer, source, list(full), partition))
-            self._take(consumer, source, full)
-        finally:
-            consumer.close()
-
-    def _starts(
-        self, consumer: Consumer, source: _Source, names: list[str], partition: int
-    ) -> list[TopicPartition]:
-        known = [name for name in names if name in source.next]
-        if known:
-            return [TopicPartition(name, partition, source.next[name]) for name in names]
-        if self._settings.source == "none":
-            # A replay puts days into a minute: when something was produced says nothing.
-            return [TopicPartition(name, partition, OFFSET_BEGINNING) for name in names]
+        # A replay puts days into a minute: when something was produced says nothing.
+        is_live = self._settings.source != "none"
         since = int((time.time() - WINDOW_S - LONGEST_HORIZON_S - STEP_S) * 1000)
-        asked = [TopicPartition(name, partition, since) for name in names]
-        return list(consumer.offsets_for_times(asked, timeout=_LIMIT_S))
-
-    def _take(self, consumer: Consumer, source: _Source, full: dict[str, str]) -> None:
-        deadline = time.monotonic() + _LIMIT_S
-        left = set(full)
-        while left:
-            if time.monotonic() > deadline:
-                raise TransportError(f"expected the last hour within {_LIMIT_S:g} s, was longer")
-            for message in consumer.consume(_AT_ONCE, 0.05):
-                name, offset, value = message.topic(), message.offset(), message.value()
-                error = message.error()
-                if error is not None:
-                    if error.code() == KafkaError._PARTITION_EOF and name is not None:
-                        left.discard(name)
-                        source.next.setdefault(name, offset or 0)
+        places = [
+            ReadFrom(name, partition, source.next.get(name, 0), since if is_live else None)
+            for name in full
+        ]
+        with TopicReader(self._brokers, self._settings, _LIMIT_S) as reader:
+            for record in reader.read(places):
+                source.next[record.topic] = record.offset + 1
+                if record.value is None:
                     continue
-                if name is None or offset is None or value is None:
-                    continue
-                source.next[name] = offset + 1
                 try:
-                    if full[name] != SPREADS.name:
-                        source.past.take_trades(decode_trades(value))
-                    elif _is_end_of_step(message.key()):
-                        source.past.take_spreads(_decode.decode(value))
+                    if full[record.topic] != SPREADS.name:
+                        source.past.take_trades(decode_trades(record.value))
+                    elif _is_end_of_step(record.key):
+                        source.past.take_spreads(_decode.decode(record.value))
                 except (RecordError, msgspec.DecodeError):
                     continue  # the gateway's reader of these topics counts and tells it
 

@@ -10,7 +10,7 @@ from services.gateway.hub.backlog import Entry, Step
 from services.gateway.hub.messages import EmptySnapshot
 from services.gateway.items import Item
 from services.gateway.memory.memory import Memory
-from services.gateway.times import seconds_of
+from services.gateway.times import nanoseconds_of
 
 ResumePoints = Mapping[str, int]
 """The last `seq` that a client has, by key; for `*` one `as_of` in seconds."""
@@ -31,7 +31,7 @@ def resume_points(
         if isinstance(value, int):
             points[key] = value
         elif channel == "spreads":
-            points[key] = seconds_of(value)
+            points[key] = nanoseconds_of(value) // 1_000_000_000
         else:
             raise ValueError(f"expected a seq to resume {channel} from, was {value!r}")
         if key == EVERY_KEY and channel != "spreads":

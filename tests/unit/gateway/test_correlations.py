@@ -288,6 +288,32 @@ def test_the_history_of_a_pair_is_that_of_its_returns() -> None:
     assert len(text.splitlines()) == 5
 
 
+def test_the_history_of_a_pair_reaches_back_over_rows_made_from_candles() -> None:
+    """They come behind the first live rows; each counts as a row of a minute."""
+    desk = Desk()
+    random = np.random.default_rng(5)
+    live, rest = random.normal(0, 1e-3, (2, 121, 2))
+    live[1:] = 0.5 * live[1:] + 0.5 * live[1:, ::-1] ** 2
+    prices = {"BTC": 1.0, "ETH": 1.0}
+    for step in range(121):
+        desk.take(returns(10 * step, prices, live[step].tolist()))
+    for step in range(1, 121):
+        made = returns(-60 * step, prices, rest[step].tolist(), source="rest")
+        desk.take(made)
+    span = "start=2026-03-01T11:10:00Z&end=2026-03-01T12:20:00Z"
+    got = served(desk).get(f"/v1/correlations/BTC/ETH/history?{span}&interval=5m").json()
+    assert got["complete_from"] == "2026-03-01T10:00:00Z"
+    assert got["data"][0]["as_of"] == "2026-03-01T11:10:00Z"
+    for point in got["data"]:
+        end = (int(point["as_of"][11:13]) - 12) * 3600 + int(point["as_of"][14:16]) * 60
+        old = [rest[n] for n in range(1, 121) if end - 3600 < -60 * n <= end]
+        new = [live[n] for n in range(121) if end - 3600 < 10 * n <= end]
+        both = np.array([*old, *new])
+        assert point["n"] == len(both)
+        assert point["correlation"] == pytest.approx(np.corrcoef(both.T)[0, 1], abs=1e-9)
+        assert point["n_effective"] == pytest.approx(len(old) + len(new) * 18 / 73)
+
+
 def test_what_was_published_stands_in_the_history() -> None:
     """As it was, whatever the rows that are held would give; what is early is `warming`."""
     desk = Desk()

@@ -16,6 +16,10 @@ from services.gateway.documentation import (
     derived_examples,
     derived_schemas,
     examples,
+    explain_examples,
+    explain_schemas,
+    history_examples,
+    history_schemas,
     schemas,
 )
 from services.gateway.documentation.asyncapi import asyncapi
@@ -57,6 +61,11 @@ def openapi() -> dict[str, Any]:
         (derived_schemas.Pair, derived_examples.PAIR),
         (derived_schemas.PairPoint, derived_examples.PAIR_POINT),
         (derived_schemas.Venues, derived_examples.VENUES),
+        (explain_schemas.SpreadExplanation, explain_examples.SPREAD_EXPLANATION),
+        (history_schemas.FeedHistory, history_examples.FEED_HISTORY),
+        (history_schemas.SpreadHistory, history_examples.SPREAD_HISTORY),
+        (history_schemas.QuoteTick, history_examples.QUOTE_TICK),
+        (history_schemas.TradeTick, history_examples.TRADE_TICK),
     ],
 )
 def test_examples_fit_their_schemas(kind: type[msgspec.Struct], example: dict[str, Any]) -> None:
@@ -125,6 +134,9 @@ def test_every_route_is_described() -> None:
         "/v1/spreads", "/v1/spreads/{exchange}/{pair}", "/v1/coins/{coin}/bars",
         "/v1/coins/{coin}/indicators", "/v1/coins/{coin}/venues", "/v1/correlations",
         "/v1/correlations/{a}/{b}", "/v1/correlations/{a}/{b}/history",
+        "/v1/spreads/{exchange}/{pair}/history", "/v1/feeds/{exchange}/{pair}/history",
+        "/v1/markets/{exchange}/{pair}/quotes", "/v1/markets/{exchange}/{pair}/trades",
+        "/v1/explain/spreads/{exchange}/{pair}",
     } | {path for path in paths if path.startswith("/v1/orders/")}  # fmt: skip
     for path, operations in paths.items():
         responses = operations["get"]["responses"]

@@ -1,0 +1,1 @@
+"""History over REST: pages of JSON, and whole ranges streamed as CSV, Parquet or Arrow."""

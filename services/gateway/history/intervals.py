@@ -1,0 +1,293 @@
+"""Bars and indicators further back than memory reaches, in the very form that memory has them.
+
+A range is read in windows of numbers (start ÷ interval), so memory does not grow with it; what is
+in memory stands for itself, the archive for what lies before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from models.records.bars import INTERVAL_SECONDS, BarInterval
+from models.records.reasons import Reason
+from models.statistics.indicators import ROW_BARS
+from services.gateway.bars.composite import CompositeSeries
+from services.gateway.bars.series import MarketSeries
+from services.gateway.bars.series import Series as FigureSeries
+from services.gateway.delay import LineDelay
+from services.gateway.gateway import Gateway
+from services.gateway.history.places import GatewayHistory
+from services.gateway.history.rows import HistoryRows, Place, plain_objects
+from services.gateway.indicators.composite import CompositeIndicators
+from services.gateway.items import Figures
+from services.gateway.memory.intervals import (
+    BARS,
+    HELD,
+    INDICATORS,
+    MISSING,
+    SOURCES,
+    IntervalFigures,
+)
+from services.gateway.memory.ring import Rows
+from services.history.merging import times_of
+from services.history.series import clipped
+from services.history.source import Series, Span
+
+Topic = Literal["bars", "indicators"]
+
+WINDOW = 1_440
+"""Bars that are read together."""
+
+_SECOND = 1_000_000_000
+_SHAPES = {"bars": BARS, "indicators": INDICATORS}
+_TIME = pa.timestamp("us", "UTC")
+_NAMES = pa.list_(pa.string())
+
+
+class IntervalPart:
+    """Rows of some markets within a window, as an `IntervalStore`. History is never late."""
+
+    def __init__(self, topic: Topic) -> None:
+        self._figures = IntervalFigures(_SHAPES[topic], LineDelay(False, lambda: 0))
+        self._shape = _SHAPES[topic]
+        self._rows: dict[str, Rows] = {}
+
+    def rows(self, market: str, interval: BarInterval) -> Rows:  # noqa: ARG002 - it has but one
+        """Return a market's rows, in order."""
+        return self._rows[market]
+
+    def figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
+        """Return a row as the public interface shows it."""
+        return self._figures.figures(market, interval, row)
+
+    def reasons_of(self, row: Any) -> dict[str, Reason]:
+        """Return why fields of a row are null."""
+        return self._figures.reasons_of(row)
+
+    def put(
+        self,
+        market: str,
+        archived: Sequence[pa.RecordBatch],
+        length_s: int,
+        held: Rows,
+        reasons: Mapping[int, Mapping[str, str]],
+    ) -> None:
+        """Take a market's archived rows, and those in memory behind; these with their reasons."""
+        found = [self._from_archive(batch, length_s) for batch in archived]
+        copied = self._figures.empty_rows(len(held))
+        copied[:] = held
+        for row in copied:
+            code = int(row["values"]["reasons"])
+            row["values"]["reasons"] = self._figures.code_of(reasons[code])
+        self._rows[market] = np.concatenate([*found, copied])
+
+    def _from_archive(self, batch: pa.RecordBatch, length_s: int) -> Rows:
+        rows = self._figures.empty_rows(batch.num_rows)
+        rows["seq"] = times_of(batch, "as_of") // 1_000_000 // length_s - 1
+        values = rows["values"]
+        for name in self._shape.floats:
+            values[name] = batch.column(name).to_numpy(zero_copy_only=False)
+        for name in (*self._shape.counts, *self._shape.times):
+            column = batch.column(name).cast(pa.int64()).fill_null(MISSING)
+            values[name] = column.to_numpy()
+        values["source"] = [SOURCES.index(x) for x in batch.column("source").to_pylist()]
+        values["reasons"] = [
+            self._figures.code_of(dict(each or ())) for each in batch.column("reasons").to_pylist()
+        ]
+        return rows
+
+
+def interval_series(
+    gateway: Gateway,
+    topic: Topic,
+    markets: Sequence[str],
+    interval: BarInterval,
+    numbers: tuple[int, int],
+    *,
+    is_composite: bool,
+) -> IntervalSeries:
+    """Return a series as it stands now; what is in memory is copied."""
+    memory = gateway.memory
+    store = memory.bars if topic == "bars" or is_composite else memory.indicators
+    held = {market: store.rows(market, interval) for market in markets}
+    codes = {int(code) for rows in held.values() for code in np.unique(rows["values"]["reasons"])}
+    reasons = {code: store.reasons_of_code(code) for code in codes}
+    return IntervalSeries(
+        gateway.history, topic, tuple(markets), is_composite, interval, *numbers, held, reasons
+    )
+
+
+class IntervalSeries(msgspec.Struct, frozen=True):
+    """Bars or indicators with numbers in `[first, last)`, of a market or merged from several.
+
+    `held` are the rows of bars or indicators in memory by market, `reasons` those of their codes.
+    Indicators of several markets follow from their bars.
+    """
+
+    history: GatewayHistory | None
+    topic: Topic
+    markets: tuple[str, ...]
+    is_composite: bool
+    interval: BarInterval
+    first: int
+    last: int
+    held: Mapping[str, Rows]
+    reasons: Mapping[int, Mapping[str, str]]
+
+    @property
+    def _of_bars(self) -> bool:
+        return self.topic == "bars" or self.is_composite
+
+    def is_in_memory(self) -> bool:
+        """Return whether the archive has nothing to add."""
+        return self.history is None or all(
+            len(rows) and int(rows["seq"][0]) <= self.first for rows in self.held.values()
+        )
+
+    def open(self, after: Place | None) -> HistoryRows:
+        """Return the rows behind a place, which is a number."""
+        first = self.first if after is None else max(self.first, after[0] + 1)
+        begins, gaps = self._reach(first)
+        length = INTERVAL_SECONDS[self.interval]
+        held_from = [int(rows["seq"][0]) * length * _SECOND for rows in self._held() if len(rows)]
+        known = [time for time in (begins, *held_from) if time is not None]
+        schema = series_schema(self.topic, self.is_composite)
+        return HistoryRows(
+            schema,
+            self._batches(schema, first, min(known, default=None)),
+            lambda batch, row: (int(times_of(batch, "start")[row]) // 1_000_000 // length,),
+            plain_objects,
+            gaps,
+            min(known, default=None),
+        )
+
+    def _held(self) -> Iterator[Rows]:
+        return iter(self.held.values())
+
+    def _reach(self, first: int) -> tuple[int | None, list[Span]]:
+        """Return where the archive begins (ns), and what is missing within the range."""
+        if self.history is None:
+            return None, []
+        length = INTERVAL_SECONDS[self.interval] * _SECOND
+        begins: list[int] = []
+        gaps: set[tuple[int, int]] = set()
+        for market in self.markets:
+            until = min(self._until(market) + 1, self.last) * length
+            if until <= first * length:
+                continue
+            # Nothing is read until rows are asked for, but for the log behind the archive.
+            found = self.history.series.read(self._series(market), until, until)
+            begins += [] if found.complete_from is None else [found.complete_from]
+            for span in self.history.series.lost(self._series(market)):
+                part = clipped(span, first * length, until)
+                gaps |= set() if part is None else {(part.start, part.end)}
+        return min(begins, default=None), [Span(*gap) for gap in sorted(gaps)]
+
+    def _series(self, market: str) -> Series:
+        return Series("bars" if self._of_bars else "indicators", market, self.interval)
+
+    def _until(self, market: str) -> int:
+        """Return the number from which on memory has the market."""
+        rows = self.held[market]
+        return int(rows["seq"][0]) if len(rows) else self.last
+
+    def _batches(
+        self, schema: pa.Schema, first: int, begins: int | None
+    ) -> Iterator[pa.RecordBatch]:
+        if begins is None:
+            return
+        length = INTERVAL_SECONDS[self.interval]
+        newest = max((int(rows["seq"][-1]) for rows in self._held() if len(rows)), default=None)
+        last = self.last if newest is None else min(self.last, newest + 1)
+        number = max(first, begins // _SECOND // length - 1, 0)
+        empty = 0
+        while number < last:
+            until = min(number + WINDOW, last)
+            figures = list(self._figures(number, until))
+            if figures:
+                yield batch_of(figures, schema)
+            empty = 0 if figures else empty + 1
+            if newest is None and empty and until * length * _SECOND > self._ends(begins):
+                return
+            number = until
+
+    def _ends(self, begins: int) -> int:
+        """Return behind what the archive has nothing; only where memory has nothing either."""
+        assert self.history is not None, "without memory there is an archive, or no row"
+        spans = [self.history.series.archived(self._series(market)) for market in self.markets]
+        return max((span.end for span in spans if span is not None), default=begins)
+
+    def _figures(self, first: int, until: int) -> Iterator[Figures]:
+        """Yield the figures with numbers in `[first, until)`."""
+        looks_back = ROW_BARS - 1 if self.topic == "indicators" and self.is_composite else 0
+        part = IntervalPart("bars" if self._of_bars else "indicators")
+        for market in self.markets:
+            self._read(part, market, max(first - looks_back, 0), until)
+        delay = LineDelay(False, lambda: 0)
+        series: FigureSeries
+        if not self.is_composite:
+            series = MarketSeries(part, self.markets[0], self.interval)
+        elif self.topic == "bars":
+            series = CompositeSeries(part, delay, self.markets, self.interval)
+        else:
+            series = CompositeIndicators(part, delay, self.markets, self.interval)
+        numbers = [number for number in series.numbers() if first <= number < until]
+        yield from series.figures(numbers)
+
+    def _read(self, part: IntervalPart, market: str, first: int, until: int) -> None:
+        length = INTERVAL_SECONDS[self.interval]
+        held = self.held[market]
+        held = held[(held["seq"] >= first) & (held["seq"] < until)]
+        end = min(until, self._until(market))
+        archived: list[pa.RecordBatch] = []
+        if self.history is not None and first < end:
+            # A bar is as of its end.
+            start, stop = ((number + 1) * length * _SECOND for number in (first, end))
+            # A ring that is not full holds all that the log does.
+            with_log = len(self.held[market]) in (0, HELD[self.interval])
+            found = self.history.series.read(self._series(market), start, stop, with_log=with_log)
+            archived = list(found.rows)
+        part.put(market, archived, length, held, self.reasons)
+
+
+def series_schema(topic: Topic, is_composite: bool) -> pa.Schema:
+    """Return the columns of bars or indicators, of a market or of several."""
+    shape = _SHAPES[topic]
+    of_market = [] if is_composite else [("market", pa.string()), ("exchange", pa.string())]
+    of_several = [("markets", _NAMES), ("missing", _NAMES)] if is_composite else []
+    return pa.schema(
+        [
+            *of_market,
+            ("coin", pa.string()),
+            ("quote_currency", pa.string()),
+            ("interval", pa.string()),
+            ("start", _TIME),
+            ("as_of", _TIME),
+            *((name, pa.float64()) for name in shape.floats),
+            *((name, pa.int64()) for name in shape.counts),
+            *((name, _TIME) for name in shape.times),
+            ("source", pa.string()),
+            *of_several,
+            ("stale", pa.bool_()),
+            ("reasons", pa.map_(pa.string(), pa.string())),
+        ]
+    )
+
+
+def batch_of(figures: Sequence[Figures], schema: pa.Schema) -> pa.RecordBatch:
+    """Return objects of the public interface as rows."""
+    columns = []
+    for field in schema:
+        values = [each[field.name] for each in figures]
+        if pa.types.is_map(field.type):
+            columns.append(pa.array([list(each.items()) for each in values], field.type))
+        elif pa.types.is_timestamp(field.type):
+            columns.append(pa.array(values, pa.string()).cast(field.type))
+        else:
+            columns.append(pa.array(values, field.type))
+    return pa.record_batch(columns, schema=schema)
