@@ -1,23 +1,24 @@
-"""`cointide audit`: published spreads, recomputed from the raw archive in another way."""
+"""`cointide audit`: published figures, recomputed from the raw archive in another way."""
 
 from __future__ import annotations
 
 import argparse
 
+import msgspec
 import pandas as pd
 
 from agents.archive.store import open_store
 from models.errors import StoreError
 from models.settings import Settings
 from models.times import iso_seconds
-from services.archive.reader import ArchiveReader
-from services.audit.audit import Audited, audit
-from services.audit.figures import SECOND
+from services.audit.audit import AUDITS, Wanted, audit
+from services.audit.found import TOLERANCE, FigureFound, Found, TopicFound
+from services.audit.pieces import SECOND
+from services.audit.snapshot import Snapshot
 from services.commands import add_namespace
 from services.commands.columns import aligned
 
-TOLERANCE = 1e-9
-_SHOWN = 20
+_HEAD = ("figure", "rows", "beyond", "differing", "largest difference", "where")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,40 +29,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             name, required=True, type=_nanoseconds, metavar="TIME", help="ISO-8601, as 2026-03-01"
         )
     parser.add_argument("--market", metavar="M", help="one market, as kraken:BTC-USD; else all")
+    parser.add_argument(
+        "--topics",
+        type=_topics,
+        default=tuple(AUDITS),
+        metavar="T,…",
+        help=f"out of {', '.join(AUDITS)}; else all that are archived",
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print what differs; return 1 where anything is missing, extra or differs too much.
+    """Print what was found; return 1 where anything is missing, extra or differs too much.
 
     Raises:
         StoreError: the archive cannot be read.
     """
-    reader = ArchiveReader(open_store(settings))
+    wanted = Wanted(
+        settings.exchanges,
+        settings.partitions,
+        arguments.start,
+        arguments.end,
+        arguments.market,
+        tuple(settings.reference_currencies),
+        settings.correlation_many_coins,
+    )
     try:
-        found = audit(
-            reader,
-            settings.exchanges,
-            settings.partitions,
-            arguments.start,
-            arguments.end,
-            arguments.market,
-        )
+        found = audit(Snapshot(open_store(settings)), wanted, arguments.topics)
     except OSError as error:
         raise StoreError(f"expected an archive that can be read, but {error}") from error
-    _show(found)
-    return 0 if found.is_good(TOLERANCE) else 1
+    is_good = _is_good(found)
+    if arguments.format == "json":
+        topics = {topic: each.document() for topic, each in found.items()}
+        document = {"good": is_good, "tolerance": TOLERANCE, "topics": topics}
+        print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    else:
+        for topic, each in found.items():
+            _show(topic, each)
+        print("all is well" if is_good else "not all is well")
+    return 0 if is_good else 1
 
 
-def _show(found: Audited) -> None:
-    rows = [(name, f"{difference:.3g}") for name, difference in found.largest.items()]
-    print(aligned([("figure", "largest difference"), *rows]))
-    for what, places in (("missing", found.missing), ("extra", found.extra)):
-        for market, at in places[:_SHOWN]:
+def _is_good(found: Found) -> bool:
+    """Return whether something was compared, and wherever something was, all is well."""
+    wrong = any(each.is_wrong for each in found.values())
+    return any(each.rows for each in found.values()) and not wrong
+
+
+def _show(topic: str, found: TopicFound) -> None:
+    figures = [_line(name, each) for name, each in found.figures.items()]
+    if figures:
+        print(aligned([_HEAD, *figures]))
+    for what, places in (("missing", found.missing_at), ("extra", found.extra_at)):
+        for market, at in places:
             print(f"{what}: {market} {iso_seconds(at // SECOND)}")
     print(
-        f"{found.rows} rows compared, {len(found.missing)} missing, {len(found.extra)} extra, "
-        f"{found.beyond} before which the archive does not reach back far enough"
+        f"{topic}: {found.rows} rows compared, {found.missing} missing, {found.extra} extra, "
+        f"{found.beyond} that follow from what the archive does not hold\n"
     )
+
+
+def _line(name: str, found: FigureFound) -> tuple[str, ...]:
+    where = "" if found.as_of is None else f"{found.market} {iso_seconds(found.as_of // SECOND)}"
+    if found.largest == 0:
+        where = ""
+    counts = (str(found.rows), str(found.beyond), str(found.differing))
+    return (name, *counts, f"{found.largest:.3g}", where)
+
+
+def _topics(text: str) -> tuple[str, ...]:
+    topics = tuple(text.split(","))
+    others = sorted(set(topics) - set(AUDITS))
+    if others:
+        raise argparse.ArgumentTypeError(
+            f"expected topics out of {', '.join(AUDITS)}, was {', '.join(others)}"
+        )
+    return topics
 
 
 def _nanoseconds(text: str) -> int:

@@ -1,0 +1,185 @@
+"""The audit of `indicators` of a source: every row from its archived bars.
+
+Candles change bars that are there already, and bars of which indicators are published again. A
+row must be what one of the states gives that the bars had between the end of its own bar and
+that of the next one; without candles there is one such state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from models.records.bars import INTERVAL_SECONDS, BarInterval
+from models.topics import BARS, INDICATORS
+from services.audit.audit_bars import LENGTHS
+from services.audit.derived_rows import derived_frame, reached
+from services.audit.found import TopicFound, compare, differences
+from services.audit.indicators import FIGURES, ROW_BARS, figures, row_of
+from services.audit.pieces import Floats
+from services.audit.snapshot import Snapshot
+
+_PRICES = ("high", "low", "close", "volume", "quote_volume")
+_LOOKBACK = (ROW_BARS + 1) * LENGTHS["1m"]
+
+
+class _Bars:
+    """The versions of one market's bars of an interval, in the order of the log."""
+
+    def __init__(self, rows: pd.DataFrame, length: int, is_whole: bool) -> None:
+        self._number = (rows["as_of"] // length).to_numpy(np.int64)
+        self._offset = rows["offset"].to_numpy(np.int64)
+        self._values = {name: rows[name].to_numpy(np.float64) for name in _PRICES}
+        self._oldest = int(self._number.min()) if len(rows) else 0
+        self._is_whole = is_whole
+        self.closed_live = {
+            int(number) for number in self._number[(rows["source"] == "live").to_numpy()]
+        }
+
+    def has(self, number: int) -> bool:
+        """Return whether there is such a bar."""
+        return bool((self._number == number).any())
+
+    def states(self, number: int) -> Iterator[tuple[bool, dict[str, Floats]]]:
+        """Yield the rows that may stand behind the indicators at a bar.
+
+        Each with whether it follows from what is held; one that may begin earlier does not.
+        """
+        first = self._offset[self._number == number].min()
+        later = self._offset[self._number > number]
+        # The next bar is published when it closes; what is changed afterwards tells of that.
+        stop = later[later > first].min() if (later > first).any() else np.iinfo(np.int64).max
+        within = (self._number > number - ROW_BARS) & (self._number <= number)
+        changes = self._offset[within & (self._offset > first) & (self._offset < stop)]
+        for bound in np.unique(np.append(changes, first)).tolist():
+            chosen = np.flatnonzero(within & (self._offset <= bound))
+            place = self._number[chosen] - (number - ROW_BARS + 1)
+            bars = {name: np.full(ROW_BARS, np.nan) for name in _PRICES}
+            for name, column in self._values.items():
+                # Of several versions of a bar the last one in the log counts.
+                bars[name][place] = column[chosen]
+            start, row = row_of(bars)
+            begins = number - ROW_BARS + 1 + start
+            is_known = self._is_whole or begins > self._oldest or start == 0
+            yield is_known or start == ROW_BARS, row
+
+
+class IndicatorsAudit:
+    """The audit of one source; slices are taken in their order."""
+
+    def __init__(
+        self,
+        archive: Snapshot,
+        source: tuple[str, int],
+        start: int,
+        end: int,
+        market: str | None,
+    ) -> None:
+        """Audit rows in `[start, end)`, ns."""
+        self._archive = archive
+        self._source = source
+        self._market = market
+        self._end = min(end, (reached(archive, INDICATORS.name, source, start, end) or start) + 1)
+        self._read_to = start - _LOOKBACK
+        self._is_whole = archive.is_whole(BARS.name, source[1], self._read_to)
+        self._bars: dict[tuple[str, str], pd.DataFrame] = {}
+
+    def take(self, begin: int, until: int, found: TopicFound) -> None:
+        """Audit the rows in `[begin, until)`."""
+        until = min(until, self._end)
+        if until <= begin:
+            return
+        self._read(until)
+        columns = ("market", "interval", *FIGURES, "source")
+        rows = self._rows(INDICATORS.name, begin, until, columns)
+        published = {(str(k[0]), str(k[1])): g for k, g in rows.groupby(["market", "interval"])}
+        for key in sorted({*published, *self._bars}):
+            market, interval = key
+            self._compare(
+                f"{market} {interval}",
+                cast(BarInterval, interval),
+                (begin, until),
+                self._bars.get(key, rows.iloc[:0]),
+                published.get(key, rows.iloc[:0]),
+                found,
+            )
+
+    def _read(self, until: int) -> None:
+        """Read the bars up to `until`; of every interval the newest ones are kept."""
+        columns = ("market", "interval", *_PRICES, "source")
+        rows = self._rows(BARS.name, self._read_to, until, columns)
+        self._read_to = until
+        for (market, interval), new in rows.groupby(["market", "interval"]):
+            key = (str(market), str(interval))
+            held = self._bars.get(key)
+            both = new if held is None else pd.concat([held, new], ignore_index=True)
+            reach = (ROW_BARS + 1) * LENGTHS[cast(BarInterval, interval)] + 2 * LENGTHS["1h"]
+            both = both[both["as_of"] >= until - reach]
+            self._bars[key] = both.sort_values(["offset", "row"], ignore_index=True)
+
+    def _rows(self, topic: str, begin: int, until: int, columns: tuple[str, ...]) -> pd.DataFrame:
+        exchange, partition = self._source
+        equal = {"exchange": exchange, "market": self._market}
+        return derived_frame(self._archive, topic, partition, begin, until, columns, equal)
+
+    def _compare(
+        self,
+        name: str,
+        interval: BarInterval,
+        span: tuple[int, int],
+        bars: pd.DataFrame,
+        rows: pd.DataFrame,
+        found: TopicFound,
+    ) -> None:
+        length = LENGTHS[interval]
+        versions = _Bars(bars, length, self._is_whole) if len(bars) else None
+        ends = np.array([] if versions is None else sorted(versions.closed_live), np.int64)
+        ends = ends[(ends * length >= span[0]) & (ends * length < span[1])] * length
+        if interval != "1m":
+            # The last record of an archive may be followed by one that is not archived yet.
+            ends = ends[ends < self._end - 1]
+        found.miss(name, np.setdiff1d(ends, rows["as_of"]))
+        at: list[int] = []
+        published: list[dict[str, float]] = []
+        expected: list[dict[str, float]] = []
+        for row in rows.to_dict("records"):
+            number = int(row["as_of"]) // length
+            if versions is None or not versions.has(number):
+                found.exceed(name, np.array([row["as_of"]]))
+                continue
+            mine = {figure: float(row[figure]) for figure in FIGURES}
+            best = _closest(mine, versions.states(number), INTERVAL_SECONDS[interval])
+            if best is None:
+                found.beyond += 1
+                continue
+            at.append(int(row["as_of"]))
+            published.append(mine)
+            expected.append(best)
+        if at:
+            compare(found, name, np.array(at), _columns(published), _columns(expected))
+
+
+def _closest(
+    published: dict[str, float],
+    states: Iterator[tuple[bool, dict[str, Floats]]],
+    interval_s: int,
+) -> dict[str, float] | None:
+    """Return the figures of the state nearest to a row; None where the archive begins too late."""
+    values = np.array(list(published.values()))
+    best: dict[str, float] | None = None
+    least = np.inf
+    for is_known, row in states:
+        if not is_known:
+            return None
+        found = figures(row, interval_s)
+        apart = float(differences(values, np.array(list(found.values()))).max())
+        if best is None or apart < least:
+            best, least = found, apart
+    return best
+
+
+def _columns(rows: list[dict[str, float]]) -> dict[str, Floats]:
+    return {name: np.array([row[name] for row in rows]) for name in FIGURES}

@@ -1,0 +1,126 @@
+"""The audit of `spreads`: every row of a source, from its archived ticks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from models.topics import SPREADS
+from services.audit.derived_rows import derived_frame, reached
+from services.audit.found import TopicFound, compare
+from services.audit.frames import of_market
+from services.audit.pieces import SECOND, Times
+from services.audit.snapshot import Snapshot
+from services.audit.source_past import TopicPast
+from services.audit.spreads import FIGURES, HISTORY, MarketPast
+
+LOOKBACK = 3600 * SECOND
+"""How far before what figures reach back to the quote in force is looked for."""
+
+_SHARPEST = 1e-6
+
+
+class SpreadsAudit:
+    """The audit of one source; slices are taken in their order."""
+
+    def __init__(
+        self,
+        archive: Snapshot,
+        source: tuple[str, int],
+        start: int,
+        end: int,
+        market: str | None,
+    ) -> None:
+        """Audit rows in `[start, end)`, ns."""
+        since = start - HISTORY - LOOKBACK
+        self._archive = archive
+        self._source = source
+        self._market = market
+        self._end = min(end, self._reached(start, end) + 1)
+        self._quotes = TopicPast(archive, source, "quotes", since, market)
+        self._trades = TopicPast(archive, source, "trades", since, market)
+
+    def take(self, begin: int, until: int, found: TopicFound) -> None:
+        """Audit the rows in `[begin, until)`."""
+        until = min(until, self._end)
+        quotes = self._quotes.advance(begin - HISTORY, until)
+        trades = self._trades.advance(begin - HISTORY, until)
+        published = self._published(begin, until)
+        at = np.arange(-(-begin // SECOND) * SECOND, until, SECOND, dtype=np.int64)
+        of_trades = dict(list(trades.ticks.groupby("market")))
+        none = trades.ticks.iloc[:0]
+        for name, ticks in quotes.ticks.groupby("market"):
+            market = str(name)
+            past = MarketPast(
+                ticks,
+                of_trades.get(market, none),
+                of_market(quotes.unseen, market),
+                of_market(trades.unseen, market),
+                quotes.first[market] if quotes.is_whole else None,
+            )
+            rows = published.pop(market, None)
+            if len(at):
+                _compare(found, market, at, rows, past)
+        for market, rows in published.items():
+            # Of these the archive holds no quote; where it holds all there were, none is right.
+            if quotes.is_whole:
+                found.exceed(market, rows["as_of"].to_numpy(np.int64))
+            else:
+                found.beyond += len(rows)
+
+    def _published(self, start: int, end: int) -> dict[str, pd.DataFrame]:
+        """Return the archived rows of a slice by market."""
+        exchange, partition = self._source
+        equal = {"exchange": exchange, "market": self._market}
+        rows = derived_frame(
+            self._archive, SPREADS.name, partition, start, end, ("market", *FIGURES), equal
+        )
+        return {str(name): each for name, each in rows.groupby("market")}
+
+    def _reached(self, start: int, end: int) -> int:
+        """Return the last second that the source has published, else how far its ticks reach."""
+        last = reached(self._archive, SPREADS.name, self._source, start, end)
+        if last is not None:
+            return last
+        exchange, partition = self._source
+        return min(
+            max(
+                (
+                    entry.greatest_time or 0
+                    for entry in self._archive.of_partition(
+                        f"{exchange}_{kind}", partition, start, end
+                    )
+                ),
+                default=0,
+            )
+            for kind in ("quotes", "trades")
+        )
+
+
+def _compare(
+    found: TopicFound, market: str, at: Times, rows: pd.DataFrame | None, past: MarketPast
+) -> None:
+    """Compare the rows of one market at the seconds of a slice."""
+    has_rows, is_known = past.has_rows(at), past.is_known(at, "bid")
+    as_of = np.zeros(0, np.int64) if rows is None else rows["as_of"].to_numpy(np.int64)
+    place = (as_of - at[0]) // SECOND
+    found.miss(market, np.setdiff1d(at[has_rows & is_known], as_of))
+    found.exceed(market, as_of[is_known[place] & ~has_rows[place]])
+    found.beyond += int(np.count_nonzero(~is_known[place]))
+    common = is_known[place] & has_rows[place]
+    if rows is None or not common.any():
+        return
+    chosen, place = rows[common], place[common]
+    expected = {name: column[place] for name, column in past.figures(at).items()}
+    # What σ divides by is rounded as well: below it a difference of z is none of the line's.
+    sigma = expected.pop("x_sigma")
+    scale = np.fmax(1.0, _SHARPEST / sigma)
+    compare(
+        found,
+        market,
+        at[place],
+        {name: chosen[name].to_numpy(np.float64) for name in expected},
+        expected,
+        {name: past.is_known(at[place], name) for name in expected},
+        {"z": scale, "half_life_s": scale},
+    )

@@ -1,0 +1,69 @@
+"""The archive as it was when the audit began: its manifest is listed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from agents.archive.store import Store
+from models.archive.manifest import Entry, EntryName
+from services.archive.reader import ArchiveReader
+
+_Bounds = tuple[int | None, int | None]
+
+
+class Snapshot(ArchiveReader):
+    """An archive that does not change. Methods raise as those of `ArchiveReader`."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._names: dict[str, list[EntryName]] = {}
+        self._bounds: dict[tuple[str, EntryName], _Bounds] = {}
+
+    def names(self, topic: str, partition: int | None = None) -> list[EntryName]:
+        """Return the names of a topic's entries, of one partition or of all."""
+        if topic not in self._names:
+            self._names[topic] = self.manifest.names(topic)
+        names = self._names[topic]
+        return [name for name in names if partition is None or name.partition == partition]
+
+    def of_partition(
+        self, topic: str, partition: int | None, start: int, end: int
+    ) -> Iterator[Entry]:
+        """Yield the entries of a partition (of all) that may hold something of `[start, end)`."""
+        for name in self.names(topic, partition):
+            bounds = self._bounds.get((topic, name))
+            if bounds is not None and not _touch(bounds, start, end):
+                continue
+            entry = self.manifest.entry(topic, name)
+            bounds = self._bounds[topic, name] = (entry.least_time, entry.greatest_time)
+            if _touch(bounds, start, end):
+                yield entry
+
+    def rows_of_market(self, entry: Entry, kind: str, market: str) -> pa.Table | None:
+        """Return the rows of a chunk's file that are of one market, None without such a file."""
+        batches = list(self._batches(entry, kind, ds.field("market") == market))
+        return pa.Table.from_batches(batches) if batches else None
+
+    def is_whole(self, topic: str, partition: int, since: int | None = None) -> bool:
+        """Return whether a partition is archived from its beginning on.
+
+        With `since`, also that this was not before `since` (ns).
+        """
+        names = self.names(topic, partition)
+        if not names:
+            return False
+        first = self.manifest.entry(topic, names[0])
+        return first.begins_after == 0 and (since is None or (first.least_time or 0) >= since)
+
+    def begins(self, topic: str, partition: int) -> int | None:
+        """Return the least time of the first entry of a partition, None without one."""
+        names = self.names(topic, partition)
+        return self.manifest.entry(topic, names[0]).least_time if names else None
+
+
+def _touch(bounds: _Bounds, start: int, end: int) -> bool:
+    least, greatest = bounds
+    return least is not None and greatest is not None and least < end and greatest >= start
