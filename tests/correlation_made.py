@@ -21,7 +21,7 @@ from models.records.closes import CLOSES_VERSION, Closes, decode_closes, encode_
 from models.records.correlations import WHY, CorrelationBlock, Returns, decode_block, decode_returns
 from models.times import iso_seconds
 from models.topics import CANDLES, CLOSES, RETURNS
-from tests.oracle_correlation import Decision, Expected, Mids, Oracle
+from tests.oracle_correlation import Decision, Expected, Mids, Oracle, seconds
 from tests.oracle_hayashi_yoshida import HayashiYoshidaOracle
 
 START = 1_800_000_000
@@ -142,6 +142,7 @@ class Tables:
     accepted: dict[tuple[str, int], bytes] = field(default_factory=dict)
     published: dict[bytes, set[bytes]] = field(default_factory=dict)
     steps: dict[str, dict[str, Published]] = field(default_factory=dict)
+    rest: dict[str, list[tuple[bytes, bytes]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.kill()
@@ -194,7 +195,11 @@ class Tables:
         step = table.last
         assert step is not None
         found = step_outputs(
-            table.definition, self.settings.reference_currencies, step, table.window()
+            table.definition,
+            self.settings.reference_currencies,
+            step,
+            table.window(),
+            table.rest_returns(),
         )
         as_of = iso_seconds(step.index * table.definition.step_s)
         for output in found.outputs:
@@ -202,9 +207,11 @@ class Tables:
             key = output.key if output.topic == RETURNS.name else output.key + as_of.encode()
             values = self.published.setdefault(key, {output.value})
             assert values == {output.value}, f"{key!r} was published with different bytes"
-        returns, *blocks = (output.value for output in found.outputs)
+        returns, *rest = (o for o in found.outputs if o.topic == RETURNS.name)
+        blocks = [output.value for output in found.outputs if output.topic != RETURNS.name]
+        self.rest.setdefault(step.exchange, []).extend((each.key, each.value) for each in rest)
         self.steps.setdefault(step.exchange, {})[as_of] = Published(
-            decode_returns(returns), [decode_block(block) for block in blocks]
+            decode_returns(returns.value), [decode_block(block) for block in blocks]
         )
 
     def decisions(self, name: str) -> list[Decision]:
@@ -229,7 +236,16 @@ class Tables:
         else:
             candles_taken = [decode_candles(value) for value in self.candle_log]
             oracle = Oracle(name, self.mids, candles_taken)
-        return differences(oracle, self.decisions(name), self.steps[name])
+        found = differences(oracle, self.decisions(name), self.steps[name])
+        if isinstance(oracle, Oracle):
+            steps = [
+                s
+                for (table, _), value in self.accepted.items()
+                if table == name
+                for s in [decode_step(value)]
+            ]
+            found += rest_differences(oracle, steps, self.rest.get(name, []))
+        return found
 
 
 def fed(tables: Tables, seed: int, kills: float) -> Tables:
@@ -282,6 +298,48 @@ def differences(
         if step is not None:
             found += [f"{iso_seconds(expected.time)} {each}" for each in _compare(expected, step)]
     return found
+
+
+def rest_differences(
+    oracle: Oracle, steps: Sequence[Step], published: Iterable[tuple[bytes, bytes]]
+) -> list[str]:
+    """Return in what the published rows made from candles differ from the oracle's.
+
+    Each must be what the candles say that had arrived at the time that its key names; and when
+    these have changed nothing for two minutes every row must have come. `published` are keys and
+    values in their order.
+    """
+    ordered = sorted(steps, key=lambda each: each.index)
+    first = ordered[0].index * oracle.step
+    arrived = {each.index * oracle.step: decided_in(each).candles_to for each in ordered}
+    found: list[str] = []
+    told: dict[int, dict[int, Returns]] = {}
+    for key, value in published:
+        row, changed = decode_returns(value), int(key.decode().split("|")[2])
+        time = seconds(row.as_of)
+        told.setdefault(changed, {})[time] = row
+        expected = oracle.rest_returns(first, arrived[changed], row.coins).get(time, {})
+        columns = zip(row.price, row.quote_currency, row.venues, row.log_return, strict=True)
+        same = row.source == "rest" and all(
+            _alike(one, other)
+            for coin, values in zip(row.coins, columns, strict=True)
+            for one, other in zip(values, expected.get(coin, ()), strict=True)
+        )
+        if not same:
+            found.append(f"row of {row.as_of} as of {changed}: {row}, not {expected}")
+    last = decided_in(ordered[-1])
+    if last.rest_changed and ordered[-1].index * oracle.step >= last.rest_changed + 120:
+        wanted = oracle.rest_returns(first, last.candles_to, ordered[-1].markets)
+        complete = told.get(last.rest_changed, {})
+        if wanted.keys() - complete.keys():
+            found.append(f"rows not published: {sorted(wanted.keys() - complete.keys())[:9]}")
+    return found
+
+
+def _alike(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return one == other
 
 
 def _compare(expected: Expected, step: Published) -> list[str]:

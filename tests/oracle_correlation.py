@@ -166,6 +166,29 @@ class Oracle:
                 }
             yield self._expected(decision, prices, quotes, joined)
 
+    def rest_returns(
+        self, first: int, candles: int, coins: Sequence[str]
+    ) -> dict[int, dict[str, tuple[float | None, str | None, int, float | None]]]:
+        """Return by time the rows that so many records of candles make, `first` being live.
+
+        By coin price, currency, how many markets it is made of, and log return.
+        """
+        rows = self._rest(first, candles)
+        prices = {
+            time: {coin: (*row[coin], "rest") for coin in coins if coin in row}
+            for time, row in rows.items()
+        }
+        earliest = (first - self.window - self.sampling) // 60 * 60 + 60 + self.sampling
+        return {
+            time: {
+                coin: (*row.get(coin, (None, None, 0))[:3], None if math.isnan(value) else value)
+                for coin in coins
+                for value in [self._return(prices, time, coin)]
+            }
+            for time, row in prices.items()
+            if row and time >= earliest
+        }
+
     def _rest(self, first: int, count: int) -> dict[int, dict[str, Price]]:
         if self.sampling < 60:
             return {}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from agents.bars.tables import CANDLE_MINUTES, MINUTE
 from models.errors import RecordError
 from models.records.candles import CANDLE_SECONDS, CANDLES_VERSION, Candles, decode_candles
-from models.statistics.bars import ABSENT, LIVE, REST, Columns, absent_bars, differing
+from models.statistics.bars import ABSENT, REST, Columns, absent_bars, differing
 
 _DAY_MINUTES = 24 * 60
 _TOO_LATE = 1 << 33  # Seconds; within it every time fits into 64 bits as nanoseconds.
@@ -63,7 +63,11 @@ def candle_bars(candles: Candles, boundary: int) -> tuple[NDArray[np.int64], Col
     their hour could not be merged anew. A minute left out between two others had no trade.
     """
     newest = newest_minute(candles)
-    oldest = max(newest - _DAY_MINUTES + 1, boundary - CANDLE_MINUTES)
+    return told_bars(candles, max(newest - _DAY_MINUTES + 1, boundary - CANDLE_MINUTES), boundary)
+
+
+def told_bars(candles: Candles, oldest: int, boundary: int) -> tuple[NDArray[np.int64], Columns]:
+    """Return the same of minutes number `oldest` to `boundary`, exclusive."""
     rows = [i for i, start in enumerate(candles.start) if oldest <= start // MINUTE < boundary]
     if not rows:
         return np.zeros(0, np.int64), absent_bars(0)
@@ -90,11 +94,11 @@ def candle_bars(candles: Candles, boundary: int) -> tuple[NDArray[np.int64], Col
 def filled(live: Columns, candles: Columns) -> tuple[NDArray[np.bool_], Columns]:
     """Return which minutes of a market change by their candle, and what they are then.
 
-    `live` are the bars of the same minutes as they stand; live trades win wherever there are any.
+    `live` are the bars of the same minutes as they stand. What was wholly seen stays, and so do
+    trades that a candle does not know of.
     """
-    absent = live["origin"] == ABSENT
-    traded = (live["origin"] == LIVE) & (live["n"] > 0)
-    takes = absent | (~traded & (live["coverage"] < 1))
+    loses_trades = (live["volume"] > 0) & (candles["volume"] == 0)
+    takes = (live["origin"] == ABSENT) | ((live["coverage"] < 1) & ~loses_trades)
     bars = dict(candles)
     bars["coverage"] = live["coverage"]
     return takes & differing(live, bars), bars

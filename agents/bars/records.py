@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from agents.bars.tables import MINUTE, TABLES
 from agents.runtime.source import Output
 from models.errors import InvariantError
-from models.records.bars import BARS_VERSION, BarInterval, Bars, BarSource, Indicators, encode_bars
+from models.records.bars import BARS_VERSION, BarInterval, Bars, Indicators, encode_bars
 from models.records.reasons import Reason
 from models.statistics.bar_rows import BarRows, bar_rows
-from models.statistics.bars import LIVE, MIXED, REASON_CODES, REST, Columns
+from models.statistics.bars import LIVE, REASON_CODES, Columns, source_of
 from models.statistics.indicators import FIRST_N, indicators
 from models.times import iso_seconds
 from models.topics import BARS, INDICATORS
 
 _REASONS: dict[int, Reason] = {code: reason for reason, code in REASON_CODES.items()}
-_SOURCES: dict[int, BarSource] = {LIVE: "live", REST: "rest", MIXED: "mixed"}
 _PRICES = ("open", "high", "low", "close")
 _OF_TRADES = (*_PRICES, "vwap", "first_trade", "last_trade")
 _ALL = (*_OF_TRADES, "volume", "quote_volume", "n")
@@ -58,11 +57,6 @@ class Place(msgspec.Struct, frozen=True):
 
 def bars_output(place: Place, names: list[str], bars: Columns) -> Output:
     """Return the record of these markets' bars."""
-    volume, quote_volume = bars["volume"], bars["quote_volume"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        vwap = np.where(volume > 0, quote_volume / volume, np.nan)
-    figures = {name: bars[name] for name in (*_PRICES, "volume", "quote_volume")} | {"vwap": vwap}
-    counts = {name: bars[name] for name in ("n", "first_trade", "last_trade")}
     record = Bars(
         version=BARS_VERSION,
         exchange=place.exchange,
@@ -71,13 +65,25 @@ def bars_output(place: Place, names: list[str], bars: Columns) -> Output:
         start=iso_seconds(place.start),
         as_of=iso_seconds(place.end),
         markets=names,
-        **{name: _nullable(column, np.isnan(column)) for name, column in figures.items()},
-        **{name: _nullable(column, column < 0) for name, column in counts.items()},
-        coverage=bars["coverage"].tolist(),
-        source=[_SOURCES[code] for code in bars["origin"].tolist()],
-        reasons=_bar_reasons(names, bars),
+        **bar_fields(names, bars),
     )
     return Output(BARS.name, place.key, encode_bars(record))
+
+
+def bar_fields(names: list[str], bars: Columns) -> dict[str, list[Any]]:
+    """Return what bars show beside market and time, by public field; `names` are their markets."""
+    volume, quote_volume = bars["volume"], bars["quote_volume"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        vwap = np.where(volume > 0, quote_volume / volume, np.nan)
+    figures = {name: bars[name] for name in (*_PRICES, "volume", "quote_volume")} | {"vwap": vwap}
+    counts = {name: bars[name] for name in ("n", "first_trade", "last_trade")}
+    return {
+        **{name: _nullable(column, np.isnan(column)) for name, column in figures.items()},
+        **{name: _nullable(column, column < 0) for name, column in counts.items()},
+        "coverage": bars["coverage"].tolist(),
+        "source": [source_of(code) for code in bars["origin"].tolist()],
+        "reasons": _bar_reasons(names, bars),
+    }
 
 
 def _bar_reasons(names: list[str], bars: Columns) -> list[dict[str, Reason]]:
@@ -116,7 +122,7 @@ def indicators_output(place: Place, names: list[str], window: Columns) -> Output
         markets=names,
         n=rows.n.tolist(),
         **{name: _nullable(column, np.isnan(column)) for name, column in figures.items()},
-        source=[_SOURCES[code or LIVE] for code in origin.tolist()],
+        source=[source_of(code or LIVE) for code in origin.tolist()],
         reasons=_indicator_reasons(names, window, rows, figures),
     )
     return Output(INDICATORS.name, place.key, encode_bars(record))

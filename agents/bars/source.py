@@ -81,6 +81,11 @@ class BarsSource:
         """Return from where the trades are read again after the newest group."""
         return self._log.position
 
+    @property
+    def boundary(self) -> int:
+        """Return the number of the first minute that is not closed, 0 where none is known."""
+        return self._next or 0
+
     def group(self) -> Group | None:
         """Return what can go out next, None where nothing can; it counts as done from then on."""
         if self._again is not None:

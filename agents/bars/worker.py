@@ -119,6 +119,9 @@ class BarsWorker(BaseWorker[BarsSource]):
             self._uncommitted[CANDLES.name, source.partition] = candles.next_offset
         self._metrics.seconds.inc(MINUTE * sum(group.minutes for _, group in groups))
         self._metrics.outputs.inc(sum(len(group.outputs) for _, group in groups))
+        for source, group in groups:
+            if group.minutes:
+                self._metrics.published(MINUTE * source.boundary)
         return True
 
     async def _write(

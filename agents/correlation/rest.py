@@ -58,6 +58,20 @@ class RestLine(msgspec.Struct, frozen=True):
 
     price: NDArray[np.float64]
     currency: NDArray[np.int8]
+    venues: NDArray[np.uint16]
+
+
+class RestReturns(msgspec.Struct, frozen=True):
+    """Rows made from candles at `time` (seconds): prices and log returns of coins.
+
+    All but `time` have shape (rows, coins).
+    """
+
+    time: NDArray[np.int64]
+    price: NDArray[np.float64]
+    currency: NDArray[np.int8]
+    venues: NDArray[np.uint16]
+    log_return: NDArray[np.float64]
 
 
 class RestRows:
@@ -76,6 +90,7 @@ class RestRows:
             (begin // MINUTE_S + 1) * MINUTE_S, first_live, MINUTE_S, dtype=np.int64
         )
         self._currencies = tuple(reference_currencies)
+        self._lag = definition.sampling_s // MINUTE_S
         self._closes: dict[str, dict[str, NDArray[np.float64]]] = {}
 
     def take(self, closes: CandleClose) -> str | None:
@@ -100,6 +115,7 @@ class RestRows:
             return None
         price = np.full(len(self.end), np.nan)
         currency = np.full(len(self.end), NO_CURRENCY, np.int8)
+        venues = np.zeros(len(self.end), np.uint16)
         for rank, name in enumerate(self._currencies):
             lines = [line for market, line in markets.items() if market.endswith(f"-{name}")]
             if not lines:
@@ -111,4 +127,30 @@ class RestRows:
             count = count[new]
             price[new] = (ordered[(count - 1) // 2, new] + ordered[count // 2, new]) / 2
             currency[new] = rank
-        return RestLine(price, currency)
+            venues[new] = count
+        return RestLine(price, currency, venues)
+
+    def returns(self, coins: Sequence[str], begin: int, end: int) -> RestReturns:
+        """Return the rows number `begin` to `end`, exclusive, that can have a return.
+
+        Those in which no coin has a price are left out.
+        """
+        begin = max(begin, self._lag)
+        shape = max(end - begin, 0), len(coins)
+        price, log_return = np.full(shape, np.nan), np.full(shape, np.nan)
+        currency = np.full(shape, NO_CURRENCY, np.int8)
+        venues = np.zeros(shape, np.uint16)
+        for i, coin in enumerate(coins):
+            line = self.line(coin)
+            if line is None:
+                continue
+            price[:, i] = line.price[begin:end]
+            currency[:, i] = line.currency[begin:end]
+            venues[:, i] = line.venues[begin:end]
+            log_price = np.log(line.price)
+            before = slice(begin - self._lag, max(end - self._lag, 0))
+            moved = log_price[begin:end] - log_price[before]
+            log_return[:, i] = np.where(currency[:, i] == line.currency[before], moved, np.nan)
+        kept = np.isfinite(price).any(axis=1)
+        time = self.end[begin:end][kept]
+        return RestReturns(time, price[kept], currency[kept], venues[kept], log_return[kept])

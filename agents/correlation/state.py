@@ -19,13 +19,17 @@ class Decided(msgspec.Struct, frozen=True):
 
     `sources` says up to which second each one was read, at most that of the step; `late` are those
     that later steps do not wait for. Candles up to the offset `candles_to` are in the rows before
-    the first live one.
+    the first live one, which changed last at `rest_changed` (seconds, 0 for never). Of these those
+    from number `rest_from` to `rest_until`, exclusive, are published with the step.
     """
 
     sources: dict[str, int]
     masked: list[str]
     late: list[str]
     candles_to: int
+    rest_changed: int = 0
+    rest_from: int = 0
+    rest_until: int = 0
 
 
 class StepRow(msgspec.Struct, frozen=True):

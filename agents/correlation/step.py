@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.correlation.rest import RestReturns
 from agents.correlation.ring import Window
 from agents.correlation.state import decided_in, row_of
 from agents.correlation.tables import MINUTE_S, Method, TableDefinition
@@ -59,18 +60,27 @@ class StepOutputs(msgspec.Struct, frozen=True):
 
 
 def step_outputs(
-    definition: TableDefinition, reference_currencies: Sequence[str], step: Step, window: Window
+    definition: TableDefinition,
+    reference_currencies: Sequence[str],
+    step: Step,
+    window: Window,
+    rest: RestReturns | None,
 ) -> StepOutputs:
-    """Return the outputs of a step; the same step and window give the same bytes."""
+    """Return the outputs of a step; the same step, window and `rest` give the same bytes.
+
+    `rest` are the rows made from candles that are published with it.
+    """
     returns = log_returns(definition, window)
     matrices = _matrices(definition, window, returns)
     time = step.index * definition.step_s
-    record = _returns_record(definition, reference_currencies, step, returns[-1])
+    currencies = [*reference_currencies, None]
+    record = _returns_record(definition, currencies, step, returns[-1])
     key = f"{definition.name}|{time}".encode()
     masked = decided_in(step).masked
     return StepOutputs(
         [
             Output(RETURNS.name, key, encode_returns(record)),
+            *_rest_outputs(definition, currencies, step, rest),
             *_blocks(definition.name, iso_seconds(time), window, masked, matrices),
         ],
         matrices.cut,
@@ -126,7 +136,7 @@ def _matrices(
 
 def _returns_record(
     definition: TableDefinition,
-    reference_currencies: Sequence[str],
+    currencies: Sequence[str | None],
     step: Step,
     log_return: NDArray[np.float64],
 ) -> Returns:
@@ -137,14 +147,41 @@ def _returns_record(
         as_of=iso_seconds(step.index * definition.step_s),
         coins=step.markets,
         price=_nullable(row.price[-1]),
-        quote_currency=[
-            reference_currencies[i] if i >= 0 else None for i in row.currency[-1].tolist()
-        ],
+        quote_currency=[currencies[i] for i in row.currency[-1].tolist()],
         venues=row.venues[-1].tolist(),
         log_return=_nullable(log_return),
         masked=decided_in(step).masked,
         source="live",
     )
+
+
+def _rest_outputs(
+    definition: TableDefinition,
+    currencies: Sequence[str | None],
+    step: Step,
+    rest: RestReturns | None,
+) -> list[Output]:
+    """Return rows made from candles; the key says when they last changed."""
+    if rest is None:
+        return []
+    changed = decided_in(step).rest_changed
+    outputs = []
+    for i, time in enumerate(rest.time.tolist()):
+        record = Returns(
+            version=CORRELATIONS_VERSION,
+            table=definition.name,
+            as_of=iso_seconds(time),
+            coins=step.markets,
+            price=_nullable(rest.price[i]),
+            quote_currency=[currencies[each] for each in rest.currency[i].tolist()],
+            venues=rest.venues[i].tolist(),
+            log_return=_nullable(rest.log_return[i]),
+            masked=[],
+            source="rest",
+        )
+        key = f"{definition.name}|{time}|{changed}".encode()
+        outputs.append(Output(RETURNS.name, key, encode_returns(record)))
+    return outputs
 
 
 def _blocks(

@@ -9,11 +9,17 @@ import numpy as np
 
 from agents.correlation.candle_log import CandleLog
 from agents.correlation.grid import Grid, Row, RowMaker
-from agents.correlation.rest import RestRows
+from agents.correlation.rest import RestReturns, RestRows
 from agents.correlation.ring import RowRing, Window
 from agents.correlation.state import Decided, StepRow, decided_in, row_of, step_of
 from agents.correlation.tables import TableDefinition
 from agents.runtime.steps import Step
+
+REST_SETTLED_S = 60
+"""How long candles have to change nothing before the rows made from them are published."""
+
+REST_ROWS_A_STEP = 240
+"""Of the rows made from candles so many at most are published with one step."""
 
 
 class RowSettings(msgspec.Struct, frozen=True):
@@ -64,6 +70,8 @@ class Table:
             () if decided is None else decided.late,
         )
         self._rebuild_to: int | None = None
+        self._rest_changed = 0
+        self._rest_from = self._rest_until = 0
         if self.last is not None and decided is not None:
             self._restore(self.last, decided, steps)
 
@@ -80,12 +88,20 @@ class Table:
     def rebuild(self) -> None:
         """Put the candles that the last step rests on into the rows, once they are read."""
         if self._rebuild_to is not None:
+            changed = self._rest_changed
             self._take_candles(self._rebuild_to, ())
+            self._rest_changed = changed
             self._rebuild_to = None
 
     def window(self) -> Window:
         """Return the window of the last step."""
         return self._ring.window(0 if self.last is None else self.last.index)
+
+    def rest_returns(self) -> RestReturns | None:
+        """Return the rows made from candles that are published with the last step, if any are."""
+        if self.last is None or self._rest is None or self._rest_from == self._rest_until:
+            return None
+        return self._rest.returns(self.last.markets, self._rest_from, self._rest_until)
 
     def candles_needed_from(self) -> int:
         """Return the first offset of candles that this table has not taken."""
@@ -108,6 +124,7 @@ class Table:
         self._take_candles(self._logs.candles.next_offset, new)
         self._drop_unpriced(index)
         self._forget_rest(row.time, since)
+        self._settle_rest(row.time)
         self.last = self._step(row, index, since)
         return self.last
 
@@ -167,7 +184,18 @@ class Table:
                 line = self._rest.line(coin)
                 if line is not None:
                     self._ring.put_rest(coin, self._rest.end, line, newest_row)
+                    self._rest_changed = self.time
         self._candles_to = max(self._candles_to, until)
+
+    def _settle_rest(self, time: int) -> None:
+        """Choose which rows made from candles are published with this step."""
+        if self._rest_changed == time:
+            self._rest_from = self._rest_until = 0
+            return
+        self._rest_from = self._rest_until
+        is_settled = self._rest_changed and time - self._rest_changed >= REST_SETTLED_S
+        if self._rest is not None and is_settled:
+            self._rest_until = min(self._rest_from + REST_ROWS_A_STEP, len(self._rest.end))
 
     def _drop_unpriced(self, index: int) -> None:
         for coin in self._ring.unpriced(index):
@@ -192,7 +220,15 @@ class Table:
             since,
             coins,
             self._columns(row, coins),
-            Decided(row.sources, row.masked, row.late, self._candles_to),
+            Decided(
+                row.sources,
+                row.masked,
+                row.late,
+                self._candles_to,
+                self._rest_changed,
+                self._rest_from,
+                self._rest_until,
+            ),
             self._logs.grid.position(row.time),
             candles_from,
         )
@@ -223,6 +259,8 @@ class Table:
                 row.quotes[kept],
             )
         self._candles_to = decided.candles_to
+        self._rest_changed = decided.rest_changed
+        self._rest_from, self._rest_until = decided.rest_from, decided.rest_until
         candles_from = last.positions["candles"].offset
         if candles_from < decided.candles_to and self.definition.uses_candles:
             self._rest = self._new_rest(last.since)

@@ -214,12 +214,17 @@ class CorrelationWorker(BaseWorker[Place]):
                 (output.topic, partition, output.key, output.value) for output in found.outputs
             )
             self._counts.outputs.inc(len(found.outputs))
+            self._counts.published(_last(table).index * table.definition.step_s)
         if tables:
             self._faults.reached("outputs_acknowledged")
 
     def _outputs(self, table: Table) -> StepOutputs:
         return step_outputs(
-            table.definition, self._settings.reference_currencies, _last(table), table.window()
+            table.definition,
+            self._settings.reference_currencies,
+            _last(table),
+            table.window(),
+            table.rest_returns(),
         )
 
     def _is_at_end(self, partition: int, place: Place) -> bool:

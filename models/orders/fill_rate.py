@@ -18,7 +18,8 @@ from models.orders.limit_price import Side
 
 Floats = NDArray[np.float64]
 
-_Z_95 = 1.959963984540054
+STANDARD_NORMAL_95 = 1.959963984540054
+"""Between ± this lie 95 % of a standard normal distribution."""
 
 
 class PastSteps(msgspec.Struct, frozen=True):
@@ -90,9 +91,9 @@ def wilson_interval(rate: float, n: float) -> tuple[float, float]:
     >>> [round(end, 4) for end in wilson_interval(0.5, 100)]
     [0.4038, 0.5962]
     """
-    square = _Z_95 * _Z_95
+    square = STANDARD_NORMAL_95 * STANDARD_NORMAL_95
     middle = (rate + square / (2 * n)) / (1 + square / n)
     spread = rate * (1 - rate) / n + square / (4 * n * n)
-    half = _Z_95 * math.sqrt(spread) / (1 + square / n)
+    half = STANDARD_NORMAL_95 * math.sqrt(spread) / (1 + square / n)
     # At a share of 0 or 1 rounding must not leave the share itself outside.
     return max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half))

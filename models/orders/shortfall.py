@@ -16,11 +16,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from models.fees import Fees
+from models.orders.fill_rate import STANDARD_NORMAL_95
 from models.orders.limit_price import Side
 
 Floats = NDArray[np.float64]
-
-_Z_95 = 1.959963984540054
 
 
 class Seconds(msgspec.Struct, frozen=True):
@@ -82,8 +81,8 @@ def saving(side: Side, seconds: Seconds, fees: Fees, horizon: int, every: int) -
     error = newey_west_error(kept, max(0, math.ceil(horizon / every) - 1))
     return Saving(
         mean,
-        mean - _Z_95 * error,
-        mean + _Z_95 * error,
+        mean - STANDARD_NORMAL_95 * error,
+        mean + STANDARD_NORMAL_95 * error,
         n,
         int(filled[good].sum()),
         len(at) - n,

@@ -15,7 +15,8 @@ from models.records.reasons import Reason
 BARS_VERSION = 1
 
 BarInterval = Literal["1m", "5m", "1h", "1d"]
-BarSource = Literal["live", "rest", "mixed"]
+BarSource = Literal["live", "rest", "capture", "mixed"]
+"""`rest` is from candles, `capture` a backfilled bar of recorded frames (never in the topic)."""
 
 INTERVAL_SECONDS: dict[BarInterval, int] = {"1m": 60, "5m": 300, "1h": 3_600, "1d": 86_400}
 

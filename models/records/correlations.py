@@ -27,7 +27,8 @@ class Returns(msgspec.Struct, frozen=True):
 
     `price` is the reference price at `as_of` in `quote_currency`, the median over `venues` markets;
     `log_return` is over the table's sampling interval. All of them are null where a coin was not
-    seen. `source` is `live`: rows made from candles enter the matrices alone.
+    seen. `source` is `live` or, of a row before the table's first live one, `rest`: made from
+    candles. Of several such records of one `as_of` the last one counts.
     """
 
     version: int = msgspec.field(name="v")

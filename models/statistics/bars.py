@@ -14,13 +14,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.records.bars import BarSource
 from models.records.bursts import UnseenReason
 
 Columns = dict[str, NDArray[Any]]
 Flags = NDArray[np.bool_]
 
-ABSENT, LIVE, REST, MIXED = 0, 1, 2, 3
-"""Where a bar comes from; `MIXED` is `LIVE | REST`."""
+ABSENT, LIVE, REST, CAPTURE = 0, 1, 2, 4
+"""Where a bar comes from; one that is merged has the bits of all of its parts."""
+
+ORIGINS: dict[BarSource, int] = {
+    "live": LIVE,
+    "rest": REST,
+    "capture": CAPTURE,
+    "mixed": LIVE | REST,
+}
+"""By source its code; of `mixed`, which tells no more, the most usual one."""
+
+_SOURCES: dict[int, BarSource] = {LIVE: "live", REST: "rest", CAPTURE: "capture"}
 
 REASON_CODES: dict[UnseenReason, int] = {"gap": 1, "stale": 2, "down": 3}
 
@@ -51,6 +62,15 @@ class Trades(msgspec.Struct, frozen=True):
     time: NDArray[np.int64]
     price: NDArray[np.float64]
     size: NDArray[np.float64]
+
+
+def source_of(origin: int) -> BarSource:
+    """Return the source of a code.
+
+    >>> source_of(REST), source_of(CAPTURE | REST)
+    ('rest', 'mixed')
+    """
+    return _SOURCES.get(origin, "mixed")
 
 
 def absent_bars(markets: int) -> Columns:

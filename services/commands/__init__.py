@@ -39,6 +39,8 @@ COMMANDS = {
     "gateway": Command("services.commands.gateway", "serve REST, websocket and page"),
     "backtest": Command("services.commands.backtest", "say what a rule saved on captures"),
     "archive": Command("services.commands.archive", "list, check and compact the archive"),
+    "backfill": Command("services.commands.backfill", "fetch bars of the past"),
+    "features": Command("services.commands.features", "write a table of features of the archive"),
     "audit": Command("services.commands.audit", "recompute published spreads from the archive"),
     "correlate": Command("services.commands.correlate", "print correlations of a file of prices"),
 }

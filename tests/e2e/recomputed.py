@@ -34,7 +34,7 @@ from models.topics import (
 )
 from tests.bars_in_memory import decisions_in, rows_of
 from tests.bars_in_memory import differences as bar_differences
-from tests.correlation_made import Published, decisions_of
+from tests.correlation_made import Published, decisions_of, rest_differences
 from tests.correlation_made import differences as step_differences
 from tests.e2e.system import System
 from tests.integration.line import Record
@@ -165,7 +165,14 @@ class Recomputed:
             for decision in decisions_of(oracle.step, steps.values())
             if iso(decision.time) <= last
         ]
-        return step_differences(oracle, decisions, published), len(published)
+        rest = [
+            (record.key, record.value)
+            for record in self._returns
+            if (row := decode_returns(record.value or b"")).table == table and row.source == "rest"
+            if record.key is not None and record.value is not None
+        ]
+        found = rest_differences(oracle, list(steps.values()), rest)
+        return [*step_differences(oracle, decisions, published), *found], len(published)
 
     def past_of(self, market: str) -> tuple[dict[int, dict[str, Any]], list[tuple[int, float]]]:
         """Return a market's rows by second, and the times (ns) and prices of its good trades."""
@@ -180,7 +187,7 @@ class Recomputed:
         found: dict[str, Published] = {}
         for record in self._returns:
             returns = decode_returns(record.value or b"")
-            if returns.table == table:
+            if returns.table == table and returns.source == "live":
                 found.setdefault(returns.as_of, Published(returns, []))
         blocks: dict[tuple[str, int], bytes] = {}
         for record in self._correlations:

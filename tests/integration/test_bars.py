@@ -226,3 +226,26 @@ def test_workers_that_join_and_leave_change_nothing(few: Settings) -> None:
         feed.send(1.0)
         line.wait_until_done()
         assert_series(line, feed)
+
+
+def test_a_worker_that_stands_still_beyond_its_session_sends_nothing_afterwards(
+    few: Settings,
+) -> None:
+    """It has minutes in hand, and its successor uses candles that it has never seen."""
+    with Line(few, "bars") as line:
+        feed = BarsFeed(few)
+        feed.send_candles(0)
+        first, second = line.start_worker(), line.start_worker()
+        line.wait_until_ready(first, second)
+        wait_until_shared(line, first, second)
+        drive(line, feed, 0.3)
+        feed.send(0.6)
+        second.signal(signal.SIGSTOP)
+        feed.send_candles(15)
+        wait_until_shared(line, first)
+        drive(line, feed, 0.7)
+        second.signal(signal.SIGCONT)
+        wait_until_shared(line, first, second)
+        feed.send(1.0)
+        line.wait_until_done()
+        assert_series(line, feed)

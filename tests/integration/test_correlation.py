@@ -29,6 +29,7 @@ from tests.correlation_made import (
     differences,
     encoded,
     encoded_candles,
+    rest_differences,
     simulated_closes,
 )
 from tests.integration.line import Feed, Line, SpreadWorker, drive, read_topic
@@ -63,6 +64,7 @@ class Correlation:
         accepted = self._accepted()
         published = self._published()
         assert set(published) == set(accepted) == {*_BY_ORACLE, _BY_SECOND}
+        assert {name for name, rows in self.rest.items() if rows} == {"30m.60s.pearson"}
         last = (START + _LENGTH_S - 1) // 10
         for name, steps in accepted.items():
             indexes = [step.index for step in steps]
@@ -72,6 +74,7 @@ class Correlation:
         for name in _BY_ORACLE:
             oracle = Oracle(name, Mids(CLOSES_MADE, settings.reference_currencies), CANDLES_MADE)
             found = differences(oracle, decisions_of(10, accepted[name]), published[name])
+            found += rest_differences(oracle, accepted[name], self.rest[name])
             assert not found, f"{name}: {len(found)} differences\n" + "\n".join(found[:20])
 
     def _accepted(self) -> dict[str, list[Step]]:
@@ -92,11 +95,16 @@ class Correlation:
         found: dict[str, dict[str, Published]] = defaultdict(dict)
         values: dict[tuple[str, str, int], set[bytes]] = defaultdict(set)
         self.repeats = 0
+        self.rest: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
         for topic in (RETURNS, CORRELATIONS):
             for record in read_topic(self.line.settings, topic.name):
                 assert record.value is not None
-                if topic is RETURNS:
-                    row = decode_returns(record.value)
+                row = decode_returns(record.value) if topic is RETURNS else None
+                if row is not None and row.source == "rest":
+                    assert record.key is not None
+                    self.rest[row.table].append((record.key, record.value))
+                    continue
+                if row is not None:
                     key = row.table, row.as_of, -1
                     found[row.table].setdefault(row.as_of, Published(row, []))
                 else:
@@ -177,6 +185,16 @@ def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
     assert worker.process.returncode == -signal.SIGKILL, line.tell()
 
 
+def wait_until_shared(line: Line, *workers: SpreadWorker) -> None:
+    """Wait until these workers own all partitions between them, each at least one."""
+
+    def is_shared() -> bool:
+        owned = [worker.partitions() for worker in workers]
+        return min(owned) > 0 and sum(owned) == line.settings.partitions
+
+    line.until(is_shared, f"{len(workers)} workers to own all partitions", alive=workers)
+
+
 def test_kills_anywhere_leave_every_step_published_as_the_oracle_says(
     correlation: Correlation,
 ) -> None:
@@ -210,27 +228,41 @@ def test_workers_that_join_and_leave_leave_every_step_published_as_the_oracle_sa
     """One worker, then three, then one again: one of them leaves in order, one is killed."""
     line, feed = correlation.line, correlation.feed
 
-    def wait_until_shared(*workers: SpreadWorker) -> None:
-        def is_shared() -> bool:
-            owned = [worker.partitions() for worker in workers]
-            return min(owned) > 0 and sum(owned) == line.settings.partitions
-
-        line.until(is_shared, f"{len(workers)} workers to own all partitions", alive=workers)
-
     first = line.start_worker()
     line.wait_until_ready(first)
     drive(line, feed, 0.2)
     second, third = line.start_worker(), line.start_worker()
     feed.send(0.35)
-    wait_until_shared(first, second, third)
+    wait_until_shared(line, first, second, third)
     drive(line, feed, 0.5)
     feed.send(0.6)
     assert second.stop() == 0, line.tell()
-    wait_until_shared(first, third)
+    wait_until_shared(line, first, third)
     drive(line, feed, 0.7)
     feed.send(0.8)
     third.kill()
-    wait_until_shared(first)
+    wait_until_shared(line, first)
+    feed.send(1.0)
+    line.wait_until_done()
+    correlation.assert_series()
+
+
+def test_a_worker_that_stands_still_beyond_its_session_decides_nothing_afterwards(
+    correlation: Correlation,
+) -> None:
+    """It has closes in hand, and its successor uses candles that it has never seen."""
+    line, feed = correlation.line, correlation.feed
+    first, second = line.start_worker(), line.start_worker()
+    line.wait_until_ready(first, second)
+    wait_until_shared(line, first, second)
+    drive(line, feed, 0.01)
+    feed.send(0.045)
+    second.signal(signal.SIGSTOP)
+    feed.send(0.3)
+    wait_until_shared(line, first)
+    drive(line, feed, 0.25)
+    second.signal(signal.SIGCONT)
+    wait_until_shared(line, first, second)
     feed.send(1.0)
     line.wait_until_done()
     correlation.assert_series()

@@ -10,7 +10,7 @@ from models.records.bursts import decode_quotes, decode_trades
 from models.records.spreads import decode_spreads
 from models.records.unpacked import quote_objects, spread_objects, trade_objects
 from models.settings import Settings
-from services.gateway.times import seconds_of
+from models.times import seconds_of
 from tests.integration.gateway import GatewayProcess, StreamClient, items_of
 from tests.integration.line import COMMITTED_CAPTURES, Feed, Line, read_topic
 

@@ -46,11 +46,13 @@ class Minutes:
 
     def at(self, minute: int, decisions: int) -> Bar | None:
         """Return the bar of a minute after so many decisions."""
-        told = [bar for number, bar in self.rest.get(minute, []) if number < decisions]
-        live = self.live.get(minute)
-        if told and (live is None or (not live["n"] and live["coverage"] < 1)):
-            return told[-1] | {"coverage": live["coverage"] if live else 0.0}
-        return live
+        bar = self.live.get(minute)
+        coverage = 0.0 if bar is None else bar["coverage"]
+        for number, told in self.rest.get(minute, []):
+            loses_trades = bar is not None and bar["volume"] and not told["volume"]
+            if number < decisions and coverage < 1 and not loses_trades:
+                bar = told | {"coverage": coverage}
+        return bar
 
 
 def live_minutes(

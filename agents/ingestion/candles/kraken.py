@@ -70,4 +70,4 @@ def read(body: bytes) -> list[Minute]:
     return minutes
 
 
-KRAKEN = CandleInterface(requests, read, rate=1.0, burst=20.0)
+KRAKEN = CandleInterface(requests, read, rate=1.0, burst=20.0, reach=720)

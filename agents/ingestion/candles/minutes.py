@@ -42,13 +42,15 @@ class CandleInterface(msgspec.Struct, frozen=True):
     the minutes that begin in [start, end) (seconds, whole minutes), as far back as the exchange
     tells them; `symbol` is the market's on the websocket. `read` makes minutes of an answer's body
     and raises InputError: `malformed_frame`, or `rate_limited` where the body says so. At most
-    `burst` requests go out at once and `rate` a second after.
+    `burst` requests go out at once and `rate` a second after. `reach` is how many minutes before
+    now it tells at most, None where it tells all that it has.
     """
 
     requests: Callable[[str, int, int], list[str]]
     read: Callable[[bytes], list[Minute]]
     rate: float
     burst: float
+    reach: int | None = None
 
 
 def minute_of(

@@ -147,6 +147,45 @@ def test_candles_fill_what_live_trades_do_not_tell() -> None:
     assert figures[5]["source"] == "mixed"
 
 
+def test_a_minute_that_was_partly_seen_takes_its_candle_so_that_no_volume_is_missing() -> None:
+    """One trade of three was heard; a minute that was wholly seen keeps what was heard.
+
+    A later record that tells no trade of a minute takes none away.
+    """
+    values = [
+        trade_value(0, [Trade(BTC, 0, 100.0, 0.5)]),
+        trade_value(60, [Trade(BTC, 70, 101.0, 0.25)]),
+        trade_value(120, unseen=[Unseen(BTC, at(90), at(125), "down")]),
+        trade_value(180, [Trade(BTC, 130, 102.0, 0.25)]),
+        trade_value(300),
+    ]
+    candles = [
+        candles_value(BTC, {0: flat(90.0), 1: flat(91.0), 2: flat(92.0)}, volume=3.0),
+        candles_value(BTC, {1: flat(91.0), 2: flat(92.0)}, volume=0.0),
+    ]
+    for dies in (False, True):
+        line = BarsLine(values, candles)
+        if dies:
+            line.read_trades()
+            line.work(1)
+            line.read_candles(1)
+            line.die("after", 1)
+            line.die("outputs", 1)
+        line.finish()
+        minutes = rows(line)
+        assert {end: (row["source"], row["volume"], row["n"]) for end, row in minutes.items()} == {
+            1: ("live", 0.5, 1),
+            2: ("rest", 3.0, 3),
+            3: ("rest", 3.0, 3),
+            4: ("live", 0.0, 0),
+            5: ("live", 0.0, 0),
+        }
+        assert minutes[2]["coverage"] == pytest.approx(0.5)
+        assert minutes[2]["first_trade"] is None
+        five = rows(line, interval="5m")[5]
+        assert (five["source"], five["volume"], five["n"]) == ("mixed", 6.5, 7)
+
+
 def test_a_record_of_candles_waits_until_its_newest_minute_is_closed() -> None:
     candles = [candles_value(BTC, {3: flat(90.0)})]
     line = BarsLine([trade_value(0), trade_value(240), trade_value(300)], candles)

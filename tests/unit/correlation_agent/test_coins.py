@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from models.records.correlations import WHY
+from models.records.correlations import WHY, Returns, decode_returns
 from models.times import iso_seconds
 from tests.correlation_made import START, Tables, candles, closes, encoded, encoded_candles
 
@@ -206,3 +206,54 @@ def test_without_candles_for_a_whole_window_they_are_forgotten() -> None:
     tables.kill()
     assert not tables.place.tables[0].needs_candles
     tables.make()
+
+
+def rest_rows(tables: Tables, name: str = HOUR) -> dict[str, Returns]:
+    """Return by time the published rows that are made from candles, the last of each."""
+    rows = [decode_returns(value) for _, value in tables.rest.get(name, [])]
+    return {row.as_of: row for row in rows}
+
+
+def test_rows_made_from_candles_are_published_once_these_have_settled() -> None:
+    """The second market's come late: then all of them are published anew, the last ones count."""
+    tables = warm()
+    tables.read(1, 1)
+    tables.read(51, 1)
+    assert not rest_rows(tables)
+    tables.read(61, 1)
+    assert set(rest_rows(tables)) == {iso_seconds(START - 60 * n) for n in range(1, 60)}
+    first = rest_rows(tables)[iso_seconds(START - 60)]
+    assert (first.coins, first.source, first.venues) == (["A", "B", "C"], "rest", [1, 0, 0])
+    assert first.log_return[1:] == [None, None]
+    tables.read(131, 2)
+    tables.kill()
+    tables.read(261, 2)
+    last = rest_rows(tables)[iso_seconds(START - 60)]
+    moved = math.log(moving(-60, 2) / moving(-120, 2))
+    assert last.log_return[2] is not None
+    assert math.isclose(last.log_return[2], moved, abs_tol=1e-12)
+    assert last.quote_currency == ["USD", None, "USD"]
+    assert len(set(tables.rest[HOUR])) == 2 * 59
+    assert not tables.differences(HOUR)
+
+
+def test_many_rows_made_from_candles_go_out_over_several_steps_and_survive_kills() -> None:
+    """Of six hours of minutes 240 with one step; killed before and after each step."""
+    name = "6h.5m.pearson"
+    tables = warm()
+    long = Tables((name,), tables.log)
+    ends = range(START - 25_000, START, 60)
+    ends = range(ends[0] // 60 * 60, START, 60)
+    long.candle_log = encoded_candles(
+        [candles("kraken:A-USD", {end: moving(end - START) for end in ends})]
+    )
+    counts = []
+    for read in range(1, 362, 60):
+        long.read(read, 1)
+        for table in long.place.decide(True, {}):
+            long.accept(table)
+        long.kill()
+        long.make()
+        counts.append(len(rest_rows(long, name)))
+    assert counts == [0, 235, 359, 359, 359, 359, 359]
+    assert not long.differences(name)
