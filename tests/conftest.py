@@ -33,7 +33,8 @@ def test_data() -> Path:
 def jars_dir() -> Path:
     """Return the folder of the Java parts; its absence is a failure, not a reason to skip."""
     folder = Path(os.environ.get("COINTIDE_JARS_DIR", _ROOT / ".jars"))
-    assert (folder / "kafka").is_dir(), f"expected Kafka's jars in {folder}; run `make setup`"
+    for part in ("kafka", "cassandra"):
+        assert (folder / part).is_dir(), f"expected {part}'s jars in {folder}; run `make setup`"
     return folder
 
 

@@ -1,8 +1,8 @@
 """Which path of the simulator's port is what.
 
 `/coinbase`, `/kraken`, `/binance` and `/coingecko` are the exchanges' own (websocket or REST by how
-they are asked for). Its own are `/ready`, `/log` (counters), `/truth` (what the market really is)
-and, by POST, the faults:
+they are asked for). Its own are `/ready`, `/metrics`, `/log` (counters), `/truth` (what the market
+really is) and, by POST, the faults:
 
 - `/faults/drop?exchange=E` cuts all connections of an exchange without a word;
 - `/faults/silence?exchange=E&seconds=S` sends nothing on them; it is sent afterwards;
@@ -18,8 +18,10 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.simulator.connections import Connections
+from services.simulator.metrics import registry_of
 from services.simulator.play import Playback
 from services.simulator.rest.answer import Answer, answer
 from services.simulator.world import World
@@ -46,6 +48,7 @@ class Pages:
     def add_to(self, application: web.Application) -> None:
         """Declare the paths."""
         application.router.add_get("/ready", self._ready)
+        application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/log", self._log)
         application.router.add_get("/truth", self._truth)
         application.router.add_post("/faults/{fault}", self._fault)
@@ -76,6 +79,11 @@ class Pages:
 
     async def _ready(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return _response(answer({"ready": True}))
+
+    async def _metrics(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        """Tell the counters as Prometheus wants them."""
+        text = generate_latest(registry_of(self._world, self._connections, self._now))
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _log(self, request: web.Request) -> web.Response:  # noqa: ARG002
         """Tell counters, and how far the simulation is behind the clock."""

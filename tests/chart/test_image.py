@@ -102,7 +102,7 @@ def test_every_process_of_compose_is_a_command(name: str) -> None:
 
 def test_compose_runs_the_whole_line() -> None:
     """All agents, topics first, the simulator's own addresses, images with versions."""
-    assert set(AGENTS) | {"gateway", "simulator", "topics", "markets"} == set(_OWN)
+    assert set(AGENTS) | {"gateway", "simulator", "topics", "schema", "markets"} == set(_OWN)
     services = _COMPOSE["services"]
     for name, service in services.items():
         assert re.fullmatch(r"\S+:v?\d[\w.]*", service["image"]), name
@@ -112,6 +112,9 @@ def test_compose_runs_the_whole_line() -> None:
     for name in [*AGENTS, "gateway", "markets"]:
         waits = services[name]["depends_on"]["topics"]["condition"]
         assert waits == "service_completed_successfully"
+    writer = services["archive-cassandra"]["depends_on"]
+    assert writer["schema"]["condition"] == "service_completed_successfully"
+    assert "cassandra" not in services["gateway"]["depends_on"], "the page does not wait for it"
     environment = services["ingestion"]["environment"]
     for setting, url in simulated_urls(8100).items():
         expected = url.replace("127.0.0.1", "simulator")
@@ -125,7 +128,7 @@ def test_compose_runs_the_whole_line() -> None:
 
 
 def test_prometheus_scrapes_what_compose_runs() -> None:
-    """Every agent and the gateway, at the ports that the image sets."""
+    """Every agent, gateway and simulator, at the ports that the image sets."""
     config = yaml.safe_load((_DOCKER / "prometheus.yml").read_text())
     targets = {
         target
@@ -133,7 +136,8 @@ def test_prometheus_scrapes_what_compose_runs() -> None:
         for each in job["static_configs"]
         for target in each["targets"]
     }
-    assert targets == {f"{agent}:6066" for agent in AGENTS} | {"gateway:8000"}
+    servers = {"gateway:8000", "simulator:8100"}
+    assert targets == {f"{agent}:6066" for agent in AGENTS} | servers
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from agents.archive.metrics import ArchiveMetrics
 from agents.correlation.metrics import CorrelationMetrics
 from agents.ingestion.metrics import IngestionMetrics
+from agents.runtime.health import lag_gauge
 from agents.runtime.metrics import WorkerMetrics
 from models.settings import Settings
 from services.gateway.gateway import Gateway
@@ -23,7 +24,7 @@ _OPERATE = (ROOT / "docs" / "operate.md").read_text()
 # Of Prometheus itself.
 _OTHERS = {"up"}
 _WORDS = {"sum", "max", "by", "rate", "increase", "changes", "agent", "exchange", "reason"}
-_WORDS |= {"table", "pod", "topic"}
+_WORDS |= {"table", "pod", "topic", "min", "histogram_quantile", "le", "status", "path"}
 
 
 def _never(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
@@ -42,12 +43,15 @@ def _counted() -> dict[str, set[str]]:
     ]
     found: dict[str, set[str]] = {}
     for registry in registries:
+        lag_gauge(registry)
         for collector in registry._collector_to_names:
             own = set(getattr(collector, "_labelnames", ()))
             for family in collector.collect():
                 name = family.name + ("_total" if family.type == "counter" else "")
                 by_topic = {"topic"} if name.startswith("cointide_gateway_") else set()
                 found.setdefault(name, set()).update(own | by_topic)
+                if family.type == "histogram":
+                    found[f"{name}_bucket"] = own | {"le"}
     return found
 
 
@@ -103,7 +107,9 @@ def test_every_alert_has_its_section(alert: Document) -> None:
     page, _, anchor = alert["annotations"]["runbook"].partition("#")
     assert (page, anchor) == ("docs/operate.md", alert["alert"].lower())
     assert alert["labels"]["severity"] in {"warning", "critical"}
-    assert alert["annotations"]["summary"]
+    summary = alert["annotations"]["summary"]
+    assert summary
+    assert len(re.findall(r"\{\{ \$[\w. |]+ \}\}", summary)) == summary.count("$")
 
 
 def test_every_section_has_its_alert() -> None:
