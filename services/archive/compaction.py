@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from agents.archive.manifest import Manifest
 from agents.archive.store import ASIDE, Store, StoredFile
-from models.archive.derived_tables import DERIVED_TOPICS
+from models.archive.derived_tables import DERIVED_TOPICS, in_order
 from models.archive.manifest import (
     MANIFEST_VERSION,
     DataFile,
@@ -25,7 +25,7 @@ from models.archive.manifest import (
     chunk_name,
     manifest_folder,
 )
-from models.archive.rendering import data_file, file_path, parquet_bytes
+from models.archive.rendering import data_file, file_path, parquet_bytes, row_group_rows
 from services.archive.reader import ArchiveReader
 
 HOUR = 3600
@@ -37,7 +37,6 @@ _ORDER = {
     "unseen": ("market", "start", "offset", "row"),
     "bursts": ("offset",),
 }
-_DERIVED_ORDER = ("offset", "row")
 
 
 class Compacted(msgspec.Struct):
@@ -98,9 +97,12 @@ def _merge(store: Store, reader: ArchiveReader, group: Sequence[Entry]) -> None:
         tables = [table for entry in group if (table := reader.table(entry, kind)) is not None]
         # A window that only some of the chunks know is null in the others.
         table = pa.concat_tables(tables, promote_options="default")
-        order = _ORDER.get(kind, _DERIVED_ORDER)
-        table = table.sort_by([(column, "ascending") for column in order]).combine_chunks()
-        content = parquet_bytes(table)
+        if kind in DERIVED_TOPICS:
+            table = in_order(kind, table)
+        else:
+            order = [(column, "ascending") for column in _ORDER[kind]]
+            table = table.sort_by(order).combine_chunks()
+        content = parquet_bytes(table, row_group_rows(kind))
         path = file_path(first.topic, kind, last.start, name)
         store.write(path, content)
         files.append(data_file(path, kind, table.num_rows, content))

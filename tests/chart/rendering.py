@@ -142,6 +142,28 @@ CASES: dict[str, Document] = {
             },
         },
     ),
+    "history": merged(
+        _BROKERS,
+        {
+            "agents": {"archive-cassandra": {"enabled": True}},
+            "cassandra": {
+                "contactPoints": ["line-dc1-service.k8ssandra:9142", "10.2.0.1"],
+                "localDatacenter": "dc1",
+                "replication": {"dc1": 3, "dc2": 2},
+                "existingSecret": "line-superuser",
+                "tls": {
+                    "enabled": True,
+                    "caSecret": "line-nodes",
+                    "clientSecret": "line-client",
+                    "checkHostname": False,
+                },
+            },
+            "networkPolicy": {
+                "cassandraPeers": [{"namespaceSelector": {"matchLabels": {"name": "k8ssandra"}}}],
+                "cassandraPorts": [9043],
+            },
+        },
+    ),
     "replayed": merged(_BROKERS, {"source": "none"}),
     "everything": merged(
         _BROKERS,
@@ -149,6 +171,7 @@ CASES: dict[str, Document] = {
             "fullnameOverride": "market-line",
             "image": {"repository": "registry.example/cointide", "digest": "sha256:" + "0" * 64},
             "topics": {"create": "job"},
+            "cassandra": {"contactPoints": ["cassandra.example"]},
             "agentPods": {"staticMembership": True},
             "settings": {
                 "top_coins": 1000,

@@ -28,6 +28,13 @@ _GIVEN = {
         ("kafka-user", "user.crt"),
         ("kafka-user", "user.key"),
     },
+    "history": {
+        ("line-superuser", "username"),
+        ("line-superuser", "password"),
+        ("line-nodes", "ca.crt"),
+        ("line-client", "tls.crt"),
+        ("line-client", "tls.key"),
+    },
     "archived": {("s3-of-mine", "AWS_ACCESS_KEY_ID"), ("s3-of-mine", "AWS_SECRET_ACCESS_KEY")},
 }
 each_case = pytest.mark.parametrize("case", CASES)
@@ -89,6 +96,9 @@ def test_every_variable_is_a_setting(case: str) -> None:
             }
             if "COINTIDE_KAFKA_SASL_PASSWORD" in ours:
                 values["kafka_sasl_password"] = "of the secret"
+            for secret in ("username", "password"):
+                if f"COINTIDE_CASSANDRA_{secret.upper()}" in ours:
+                    values[f"cassandra_{secret}"] = "of the secret"
             _read(values)
 
 
@@ -112,8 +122,49 @@ def test_kafka_is_spoken_to_as_the_values_say() -> None:
     assert trigger["authenticationRef"] == {"name": "kafka"}
 
 
+def test_only_who_needs_it_knows_cassandra() -> None:
+    """Its writer, the gateway and the Job that makes the schema, with all that lets them in."""
+    knowing = set()
+    for name, metadata, spec in pod_templates(objects_of("history")):
+        volumes = {each["name"]: each for each in spec["volumes"]}
+        for container in containers_of(spec):
+            given = settings_of(container)
+            mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+            if "COINTIDE_CASSANDRA_CONTACT_POINTS" not in given:
+                assert not any("CASSANDRA" in variable for variable in given), name
+                assert not any("cassandra" in path for path in mounts), name
+                continue
+            knowing.add(metadata["labels"]["app.kubernetes.io/component"])
+            assert given["COINTIDE_CASSANDRA_CONTACT_POINTS"] == (
+                "line-dc1-service.k8ssandra:9142,10.2.0.1"
+            )
+            assert json.loads(given["COINTIDE_CASSANDRA_REPLICATION"] or "") == {"dc1": 3, "dc2": 2}
+            assert given["COINTIDE_CASSANDRA_PASSWORD"] is None, "it is in a secret"
+            files = {
+                variable.removeprefix("COINTIDE_CASSANDRA_SSL_"): str(path)
+                for variable, path in given.items()
+                if variable.endswith("_FILE")
+            }
+            assert set(files) == {"CA_FILE", "CERTIFICATE_FILE", "KEY_FILE"}
+            for path in files.values():
+                folder, _, file = path.rpartition("/")
+                items = volumes[mounts[folder]]["secret"]["items"]
+                assert file in {item["path"] for item in items}, name
+    assert knowing == {"archive-cassandra", "gateway", "schema"}
+
+
+def test_three_replicas_are_in_the_local_data_centre_unless_more_is_said() -> None:
+    """Of a keyspace that the schema's Job makes."""
+    pods = pod_templates(objects_of("everything"))
+    (schema,) = (spec for name, _, spec in pods if "-schema-" in name)
+    (container,) = schema["containers"]
+    assert container["args"] == ["archive", "schema", "--wait"]
+    given = settings_of(container)["COINTIDE_CASSANDRA_REPLICATION"] or ""
+    assert json.loads(given) == {"datacenter1": 3}
+
+
 def test_only_the_archive_has_the_archives_keys() -> None:
-    """The agent and its compaction; both are told where to write."""
+    """The agent, its compaction, and the gateway, which reads; all are told where it is."""
     holders = {
         metadata["labels"]["app.kubernetes.io/component"]
         for _, metadata, spec in pod_templates(objects_of("archived"))
@@ -121,7 +172,7 @@ def test_only_the_archive_has_the_archives_keys() -> None:
         if "AWS_SECRET_ACCESS_KEY" in settings_of(container)
         and settings_of(container)["COINTIDE_ARCHIVE_URL"] == "s3://ticks/line"
     }
-    assert holders == {"archive", "compaction"}
+    assert holders == {"archive", "compaction", "gateway"}
 
 
 def test_settings_arrive_as_they_were_given() -> None:

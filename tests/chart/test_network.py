@@ -144,7 +144,32 @@ def test_the_archive_reaches_its_store() -> None:
         }
     ]
     (selection,) = policy["podSelector"]["matchExpressions"]
-    assert set(selection["values"]) == {"archive", "compaction"}
+    assert set(selection["values"]) == {"archive", "compaction", "gateway"}
+
+
+def test_cassandra_is_reached_where_it_is() -> None:
+    """On the ports of the contact points and those beside them; nobody else reaches it."""
+    objects = objects_of("history")
+    policy = named(objects, "NetworkPolicy", "cointide-to-cassandra")["spec"]
+    (rule,) = policy["egress"]
+    assert [each["port"] for each in rule["ports"]] == [9142, 9042, 9043]
+    assert rule["to"] == [{"namespaceSelector": {"matchLabels": {"name": "k8ssandra"}}}]
+    reach = {
+        metadata["labels"]["app.kubernetes.io/component"]
+        for _, metadata, _ in pod_templates(objects)
+        if selects(policy["podSelector"], metadata["labels"])
+    }
+    assert reach == {"archive-cassandra", "gateway", "schema"}
+    # The schema's hook runs before the policies of the release that it is of.
+    hook = named(objects, "NetworkPolicy", "cointide-schema")
+    job = named(objects, "Job", "cointide-schema")["metadata"]["annotations"]
+    assert job.items() <= hook["metadata"]["annotations"].items()
+    assert int(hook["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
+    assert hook["spec"]["egress"] == policy["egress"]
+    assert selects(hook["spec"]["podSelector"], _labels("schema"))
+    kafka = named(objects, "NetworkPolicy", "cointide-to-kafka")["spec"]["podSelector"]
+    assert not selects(kafka, _labels("schema")), "it has nothing to do there"
+    assert selects(kafka, _labels("archive-cassandra"))
 
 
 def test_metrics_are_for_those_that_are_named() -> None:

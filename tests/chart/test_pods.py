@@ -84,11 +84,12 @@ def test_labels_are_kubernetes_own(case: str) -> None:
         for name in ("name", "instance", "component", "version", "managed-by", "part-of"):
             assert f"app.kubernetes.io/{name}" in labels, each["metadata"]["name"]
     pods = [(name, meta["labels"]) for name, meta, _ in pod_templates(objects)]
+    prefix = "market-line-" if case == "everything" else "cointide-"
     for each in of_kind(objects, "StatefulSet", "Deployment", "PodDisruptionBudget"):
         name = each["metadata"]["name"]
         found = [labels for _, labels in pods if selects(each["spec"]["selector"], labels)]
         assert [labels["app.kubernetes.io/component"] for labels in found] == [
-            name.rpartition("-")[2]
+            name.removeprefix(prefix)
         ]
 
 

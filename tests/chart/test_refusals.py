@@ -12,6 +12,10 @@ def _security(**values: str) -> Document:
     return {"kafka": {"security": values}}
 
 
+def _cassandra(**values: object) -> Document:
+    return {"cassandra": {"contactPoints": ["a"], **values}}
+
+
 _ROUTE = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}
 
 _SENTENCES: dict[str, tuple[Document, str]] = {
@@ -83,6 +87,22 @@ _SENTENCES: dict[str, tuple[Document, str]] = {
     "an archive without a place": (
         merged(DEFAULT, {"agents": {"archive": {"enabled": True}}}),
         "expected archive.url with agents.archive.enabled",
+    ),
+    "nowhere to write": (
+        merged(DEFAULT, {"agents": {"archive-cassandra": {"enabled": True}}}),
+        "expected cassandra.contactPoints with agents.archive-cassandra.enabled",
+    ),
+    "a user of no Cassandra": (
+        merged(DEFAULT, {"cassandra": {"existingSecret": "user"}}),
+        "expected cassandra.contactPoints with cassandra.existingSecret or tls.enabled",
+    ),
+    "no replica where it is read": (
+        merged(DEFAULT, _cassandra(replication={"dc2": 3, "dc3": 3})),
+        "to have replicas in localDatacenter (datacenter1), found dc2, dc3",
+    ),
+    "Cassandra's certificate without TLS": (
+        merged(DEFAULT, _cassandra(tls={"caSecret": "ca"})),
+        "expected cassandra.tls.enabled with caSecret or clientSecret",
     ),
     "a trial with TLS": (
         merged(TRIAL, _security(protocol="ssl")),

@@ -25,6 +25,22 @@ _NOT_FOR_THE_CHART = {
     "allowed_origins",
     "api_keys",
     "archive_url",
+    "cassandra",
+    "cassandra_contact_points",
+    "cassandra_heap_mb",
+    "cassandra_keyspace",
+    "cassandra_local_datacenter",
+    "cassandra_password",
+    "cassandra_port",
+    "cassandra_replication",
+    "cassandra_ssl",
+    "cassandra_ssl_ca_file",
+    "cassandra_ssl_certificate_file",
+    "cassandra_ssl_check_hostname",
+    "cassandra_ssl_key_file",
+    "cassandra_ssl_key_password",
+    "cassandra_storage_port",
+    "cassandra_username",
     "coingecko_key",
     "data_dir",
     "fault_point",
@@ -79,7 +95,7 @@ def test_every_line_of_the_values_is_explained() -> None:
     unexplained = []
     above = ""
     for line in _TEXT.splitlines():
-        bare_section = re.fullmatch(r"\s*[A-Za-z]+:", line)
+        bare_section = re.fullmatch(r"\s*[A-Za-z-]+:", line)
         explained = "#" in line or above.strip().startswith("#")
         item = line.strip().startswith(("- ", "limits:", "nginx.", "requests:"))
         if line.strip() and not (explained or bare_section or item):

@@ -8,7 +8,9 @@ import pytest
 
 from tests.chart.rendering import (
     CASES,
+    KEDA,
     TRIAL,
+    merged,
     named,
     objects_of,
     of_kind,
@@ -44,6 +46,19 @@ def test_who_decides_the_number_of_pods(case: str) -> None:
     both = {"ScaledObject", "HorizontalPodAutoscaler"}
     kinds: dict[str, set[str]] = {"keda": both, "secured": both, "fixed": set(), "trial": set()}
     assert set(targets.values()) == kinds.get(case, {"HorizontalPodAutoscaler"})
+
+
+def test_the_pace_of_autoscalers_can_be_set() -> None:
+    """For all of them at once; still one pod at a time."""
+    pace = {"upSeconds": 30, "quietSeconds": 120, "downSeconds": 45}
+    scalers = of_kind(render(merged(KEDA, {"scaling": pace})), "HorizontalPodAutoscaler")
+    for each in scalers:
+        behaviour = each["spec"]["behavior"]
+        up, down = behaviour["scaleUp"], behaviour["scaleDown"]
+        assert up["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 30}]
+        assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 45}]
+        assert (up["stabilizationWindowSeconds"], down["stabilizationWindowSeconds"]) == (30, 120)
+    assert scalers
 
 
 def test_keda_reads_the_agents_consumer_group() -> None:
@@ -102,6 +117,22 @@ def test_topics_come_first() -> None:
         waits = [each["name"] for each in spec.get("initContainers", [])]
         needs = re.search(r"-(bars|correlation|ingestion|spread|markets)\b", name)
         assert waits == (["wait-for-topics"] if needs else []), name
+
+
+def test_the_schema_comes_first() -> None:
+    """A hook as the topics' Job, or a Job beside the rest; none where there is no Cassandra."""
+    hook = named(objects_of("history"), "Job", "cointide-schema")
+    topics = named(objects_of("history"), "Job", "cointide-topics")
+    assert hook["metadata"]["annotations"] == topics["metadata"]["annotations"]
+    (job,) = (
+        each
+        for each in of_kind(objects_of("everything"), "Job")
+        if each["metadata"]["name"].startswith("market-line-schema-")
+    )
+    assert "annotations" not in job["metadata"]
+    for case in ("default", "trial"):
+        names = {each["metadata"]["name"] for each in of_kind(objects_of(case), "Job")}
+        assert not any("schema" in name for name in names)
 
 
 def test_a_changed_job_has_another_name() -> None:

@@ -7,19 +7,20 @@ replicas: {{ int .replicas }}
 {{- end }}
 {{- end -}}
 
-{{/* One pod a minute up, since each join stops the whole group for a moment; slowly down. */}}
+{{/* One pod at a time up, since each join stops the whole group for a moment; slowly down. */}}
 {{- define "cointide.scalingBehaviour" -}}
+{{- $pace := .Values.scaling -}}
 behavior:
   scaleUp:
-    stabilizationWindowSeconds: 60
+    stabilizationWindowSeconds: {{ int $pace.upSeconds }}
     selectPolicy: Max
     policies:
-      - {type: Pods, value: 1, periodSeconds: 60}
+      - {type: Pods, value: 1, periodSeconds: {{ int $pace.upSeconds }}}
   scaleDown:
-    stabilizationWindowSeconds: 600
+    stabilizationWindowSeconds: {{ int $pace.quietSeconds }}
     selectPolicy: Max
     policies:
-      - {type: Pods, value: 1, periodSeconds: 300}
+      - {type: Pods, value: 1, periodSeconds: {{ int $pace.downSeconds }}}
 {{- end -}}
 
 {{/* Takes (list . component kind autoscaling). */}}

@@ -19,6 +19,53 @@ containers:
 {{ include "cointide.volumes" . }}
 {{- end -}}
 
+{{- define "cointide.schemaPod" -}}
+{{- include "cointide.pod" (list . "schema") }}
+restartPolicy: OnFailure
+containers:
+  - name: schema
+    {{- include "cointide.container" (list . .Values.topics.resources) | nindent 4 }}
+      {{- if .Values.cassandra.tls.enabled }}
+      {{- include "cointide.cassandraMounts" . | nindent 6 }}
+      {{- end }}
+    args: [archive, schema, --wait]
+    env:
+      {{- include "cointide.settings" . | nindent 6 }}
+      {{- include "cointide.cassandraSettings" . | nindent 6 }}
+{{ include "cointide.volumes" . }}
+  {{- if .Values.cassandra.tls.enabled }}
+  {{- include "cointide.cassandraVolumes" . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{/* A Job that goes before the rest, as a hook or beside it. Takes (list . component pod). */}}
+{{- define "cointide.firstJob" -}}
+{{- $top := index . 0 -}}{{- $component := index . 1 -}}{{- $pod := index . 2 -}}
+{{- $full := printf "%s-%s" (include "cointide.fullname" $top) $component }}
+{{- $labels := include "cointide.podLabels" (list $top $component) }}
+{{- $hook := eq $top.Values.topics.create "hook" }}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ if $hook }}{{ $full }}{{ else }}{{ include "cointide.named" (list $full (print $pod $labels)) }}{{ end }}
+  labels:
+    {{- include "cointide.labels" (list $top $component) | nindent 4 }}
+  {{- if $hook }}
+  annotations:
+    helm.sh/hook: pre-install,pre-upgrade
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  {{- end }}
+spec:
+  backoffLimit: {{ int $top.Values.topics.backoffLimit }}
+  template:
+    metadata:
+      labels:
+        {{- $labels | nindent 8 }}
+    spec:
+      # A hook runs before the release's ServiceAccount is there; it needs no rights anyway.
+      {{- $pod | nindent 6 }}
+{{- end -}}
+
 {{- define "cointide.topicsPod" -}}
 {{- include "cointide.pod" (list . "topics") }}
 restartPolicy: OnFailure

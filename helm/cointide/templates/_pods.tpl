@@ -135,6 +135,63 @@ volumes:
   {{- end }}
 {{- end -}}
 
+{{/* Where Cassandra is, and who may read and write there. */}}
+{{- define "cointide.cassandraSettings" -}}
+{{- with .Values.cassandra }}
+{{- $replication := default (dict .localDatacenter 3) .replication }}
+- {name: COINTIDE_CASSANDRA_CONTACT_POINTS, value: {{ join "," .contactPoints | quote }}}
+- {name: COINTIDE_CASSANDRA_LOCAL_DATACENTER, value: {{ .localDatacenter | quote }}}
+- {name: COINTIDE_CASSANDRA_KEYSPACE, value: {{ .keyspace | quote }}}
+- {name: COINTIDE_CASSANDRA_REPLICATION, value: {{ toJson $replication | quote }}}
+{{- if .existingSecret }}
+- name: COINTIDE_CASSANDRA_USERNAME
+  valueFrom:
+    secretKeyRef: {name: {{ .existingSecret }}, key: {{ .usernameKey }}}
+- name: COINTIDE_CASSANDRA_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ .existingSecret }}, key: {{ .passwordKey }}}
+{{- end }}
+{{- if .tls.enabled }}
+- {name: COINTIDE_CASSANDRA_SSL, value: "true"}
+- {name: COINTIDE_CASSANDRA_SSL_CHECK_HOSTNAME, value: {{ .tls.checkHostname | quote }}}
+{{- if .tls.caSecret }}
+- {name: COINTIDE_CASSANDRA_SSL_CA_FILE, value: /etc/cointide/cassandra-ca/{{ .tls.caKey }}}
+{{- end }}
+{{- if .tls.clientSecret }}
+- {name: COINTIDE_CASSANDRA_SSL_CERTIFICATE_FILE, value: /etc/cointide/cassandra-client/{{ .tls.certificateKey }}}
+- {name: COINTIDE_CASSANDRA_SSL_KEY_FILE, value: /etc/cointide/cassandra-client/{{ .tls.keyKey }}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Its certificates; behind the mounts of `cointide.container`. */}}
+{{- define "cointide.cassandraMounts" -}}
+{{- with .Values.cassandra.tls.caSecret }}
+- {name: cassandra-ca, mountPath: /etc/cointide/cassandra-ca, readOnly: true}
+{{- end }}
+{{- with .Values.cassandra.tls.clientSecret }}
+- {name: cassandra-client, mountPath: /etc/cointide/cassandra-client, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{/* Behind `cointide.volumes`. */}}
+{{- define "cointide.cassandraVolumes" -}}
+{{- with .Values.cassandra.tls }}
+{{- if .caSecret }}
+- name: cassandra-ca
+  secret: {secretName: {{ .caSecret }}, defaultMode: 0440, items: [{key: {{ .caKey }}, path: {{ .caKey }}}]}
+{{- end }}
+{{- if .clientSecret }}
+- name: cassandra-client
+  secret:
+    secretName: {{ .clientSecret }}
+    defaultMode: 0440
+    items: [{key: {{ .certificateKey }}, path: {{ .certificateKey }}}, {key: {{ .keyKey }}, path: {{ .keyKey }}}]
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Where the archive is, and who may write there. */}}
 {{- define "cointide.archiveSettings" -}}
 - {name: COINTIDE_ARCHIVE_URL, value: {{ .Values.archive.url | quote }}}

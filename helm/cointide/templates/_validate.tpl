@@ -38,6 +38,7 @@
   {{- include "cointide.refuse" "expected archive.url with agents.archive.enabled: a pod has no folder that lasts" -}}
 {{- end -}}
 {{- include "cointide.validateKafkaSecurity" . -}}
+{{- include "cointide.validateCassandra" . -}}
 {{- range $name := fromYamlArray (include "cointide.agents" .) -}}
   {{- $agent := index $values.agents $name -}}
   {{- if $agent.autoscaling.enabled -}}
@@ -89,6 +90,25 @@
 {{- end -}}
 {{- if and (or $security.saslUsername $security.saslSecret) (not (hasPrefix "sasl" $protocol)) -}}
   {{- include "cointide.refuse" (printf "expected kafka.security.protocol `sasl_plaintext` or `sasl_ssl` with saslUsername or saslSecret, was `%s`" $protocol) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "cointide.validateCassandra" -}}
+{{- $cassandra := .Values.cassandra -}}
+{{- $local := $cassandra.localDatacenter -}}
+{{- if not $cassandra.contactPoints -}}
+  {{- if (index .Values.agents "archive-cassandra").enabled -}}
+    {{- include "cointide.refuse" "expected cassandra.contactPoints with agents.archive-cassandra.enabled: there is nowhere to write" -}}
+  {{- end -}}
+  {{- if or $cassandra.existingSecret $cassandra.tls.enabled -}}
+    {{- include "cointide.refuse" "expected cassandra.contactPoints with cassandra.existingSecret or tls.enabled: nobody would be shown them" -}}
+  {{- end -}}
+{{- end -}}
+{{- if and $cassandra.replication (not (hasKey $cassandra.replication $local)) -}}
+  {{- include "cointide.refuse" (printf "expected cassandra.replication to have replicas in localDatacenter (%s), found %s" $local (keys $cassandra.replication | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- if and (or $cassandra.tls.caSecret $cassandra.tls.clientSecret) (not $cassandra.tls.enabled) -}}
+  {{- include "cointide.refuse" "expected cassandra.tls.enabled with caSecret or clientSecret" -}}
 {{- end -}}
 {{- end -}}
 
