@@ -63,6 +63,7 @@ class CorrelationWorker(BaseWorker[Place]):
         self._end_offset = end_offset
         self._counts = metrics
         self._idle: frozenset[int] = frozenset()
+        self._passed_over: dict[TopicPartition, int] = {}
         self._market_values: Mapping[str, float] = {}
         self._values_due = 0.0
 
@@ -96,13 +97,29 @@ class CorrelationWorker(BaseWorker[Place]):
         """Take the records of one fetch; those of a partition without tables are passed over."""
         if not batch.records:
             return
-        if batch.partition in self._idle:
-            self._uncommitted[topic, batch.partition] = batch.records[-1].offset + 1
+        if not self._definitions.get(batch.partition):
+            # The first ones may come before `open` is through.
+            self._passed_over[topic, batch.partition] = batch.records[-1].offset + 1
             return
         super().take(topic, batch)
         place = self._owned.sources.get(("", batch.partition))
         if place is not None and place.is_full():
             self._room.clear()
+
+    async def commit(self) -> None:
+        """Commit the positions of what is done, and of what was passed over."""
+        passed, self._passed_over = self._passed_over, {}
+        for place, offset in passed.items():
+            if place[1] in self._idle:
+                self._uncommitted[place] = offset
+            else:
+                self._passed_over[place] = offset
+        await super().commit()
+
+    async def close(self, limit_seconds: float = 4.0) -> None:
+        """End as every worker; what it passed over is another's to pass over."""
+        await super().close(limit_seconds)
+        self._passed_over.clear()
 
     async def run(self, should_stop: Callable[[], bool]) -> None:
         """Make steps as they can be decided, until told to stop; look at market values hourly."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents.archive.store import open_store
 from models.records.bars import INTERVAL_SECONDS, decode_bars, decode_indicators
@@ -28,21 +28,31 @@ Rows = Counter[tuple[str, int]]
 RowsOf = Callable[[bytes], Iterable[tuple[str, int]]]
 
 
-def last_clocks(settings: Settings) -> dict[tuple[str, int], int]:
-    """Return by exchange and partition up to which second both of its tick topics are complete."""
-    clocks: dict[tuple[str, int, str], int] = {}
+class Seen(NamedTuple):
+    """From which to which second both tick topics of a source have a clock."""
+
+    first: int
+    last: int
+
+
+def clocks_of(settings: Settings) -> dict[tuple[str, int], Seen]:
+    """Return by exchange and partition what its clocks have passed."""
+    clocks: dict[tuple[str, int], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for exchange in settings.exchanges:
         for kind, decode in (("quotes", decode_quotes), ("trades", decode_trades)):
             for record in read_topic(settings, f"{exchange}_{kind}"):
-                clocks[exchange, record.partition, kind] = decode(record.value).clock
+                burst = decode(record.value)
+                clocks[exchange, record.partition][kind].append(burst.clock // _SECOND)
     return {
-        (exchange, partition): min(clock, clocks[exchange, partition, "trades"]) // _SECOND
-        for (exchange, partition, kind), clock in clocks.items()
-        if kind == "quotes"
+        source: Seen(
+            max(min(each) for each in of_kinds.values()),
+            min(max(each) for each in of_kinds.values()),
+        )
+        for source, of_kinds in clocks.items()
     }
 
 
-def figures_to_come(settings: Settings, clocks: dict[tuple[str, int], int]) -> list[str]:
+def figures_to_come(settings: Settings, clocks: dict[tuple[str, int], Seen]) -> list[str]:
     """Return what of the seconds and minutes that these clocks have closed is not published."""
     missing = []
     for topic, decode, step in (("spreads", decode_spreads, 1), ("bars", decode_bars, 60)):
@@ -53,14 +63,12 @@ def figures_to_come(settings: Settings, clocks: dict[tuple[str, int], int]) -> l
             source = figures.exchange, figures.partition
             if getattr(figures, "interval", "1m") == "1m":
                 reached[source] = max(reached.get(source, 0), seconds_of(figures.as_of))
-        wanted = {source: clock // step * step for source, clock in clocks.items()}
+        wanted = {source: seen.last // step * step for source, seen in clocks.items()}
         missing += [
-            f"{topic} of {source}: {as_of} of {wanted[source]}"
-            for source, as_of in reached.items()
-            if as_of < wanted[source]
+            f"{topic} of {source}: {reached.get(source)} of {as_of}"
+            for source, as_of in wanted.items()
+            if as_of > clocks[source].first and reached.get(source, 0) < as_of
         ]
-        if not reached:
-            missing.append(topic)
     return missing
 
 

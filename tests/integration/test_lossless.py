@@ -23,8 +23,8 @@ from services.local.workers import answers_ready
 from services.simulator.urls import simulated_urls
 from tests.integration.agreement import (
     are_archived,
+    clocks_of,
     figures_to_come,
-    last_clocks,
     rows_agree,
     ticks_agree,
 )
@@ -74,7 +74,7 @@ class Chain:
 
     def until_archived(self) -> None:
         """Wait until every figure of what is in the topics is out, and all of it archived."""
-        clocks = last_clocks(self.settings)
+        clocks = clocks_of(self.settings)
         until(
             lambda: not figures_to_come(self.settings, clocks),
             "every figure",

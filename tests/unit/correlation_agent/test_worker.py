@@ -167,6 +167,21 @@ def test_a_partition_without_tables_is_committed_as_it_is_read() -> None:
     assert {partition for _, partition, _, _ in kafka.sent} == {0}
 
 
+def test_what_a_partition_without_tables_brings_before_it_is_opened_is_committed_too() -> None:
+    """Faust reads on while `open` waits, and what it has read does not come again."""
+
+    async def opened_late() -> Kafka:
+        kafka = Kafka(made(11))
+        worker = worker_on(kafka)
+        record: Any = SimpleNamespace(offset=10, key=b"", value=b"")
+        worker.take(CLOSES.name, RecordBatch(CLOSES.name, 1, [record]))
+        await worker.open((0, 1), kafka.mirror())
+        await worker.close()
+        return kafka
+
+    assert asyncio.run(opened_late()).committed[CLOSES.name, 1] == 11
+
+
 def test_what_cannot_be_decoded_goes_to_the_dead_letters_and_the_line_goes_on() -> None:
     log = made(11)
     log[4] = b"no closes"
