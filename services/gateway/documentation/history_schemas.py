@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from models.records.reference import FeedStatus
+from services.gateway.documentation.feed_schemas import Feed
 from services.gateway.documentation.kinds import (
     CompleteFrom,
     Cursor,
@@ -74,35 +74,10 @@ class SpreadHistory(msgspec.Struct, kw_only=True):
     seconds: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class FeedChange(msgspec.Struct):
-    """A feed's status from `since` on, and its counters as of when it was told."""
-
-    market: MarketKey
-    exchange: str
-    coin: str
-    status: FeedStatus
-    detail: str | None
-    since: Time
-    as_of: Time
-    last_frame: Time | None
-    last_price: float | None
-    quotes: int
-    trades: int
-    late: int
-    crossed: int
-    gaps: int
-    trades_lost: int
-    reconnects: int
-    clock_skew_ms: float | None
-    epoch: int
-    stale: bool
-    reasons: Reasons
-
-
 class FeedHistory(msgspec.Struct):
-    """A page of changes."""
+    """A page of changes: the feed from `since` on, its counters as of when it was told."""
 
-    data: list[FeedChange]
+    data: list[Feed]
     next: Cursor
     complete_from: CompleteFrom
     gaps: Gaps
@@ -164,5 +139,5 @@ class TradeTicks(msgspec.Struct):
 
 
 HISTORY = (
-    SpreadRow, SpreadHistory, FeedChange, FeedHistory, QuoteTick, QuoteTicks, TradeTick, TradeTicks,
+    SpreadRow, SpreadHistory, FeedHistory, QuoteTick, QuoteTicks, TradeTick, TradeTicks,
 )  # fmt: skip

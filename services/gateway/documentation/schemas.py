@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from models.records.reference import CoinFlag, FeedStatus
+from models.records.reference import CoinFlag
 from services.gateway.documentation.derived_schemas import DERIVED
 from services.gateway.documentation.explain_schemas import EXPLANATIONS
+from services.gateway.documentation.feed_schemas import Feed
 from services.gateway.documentation.history_schemas import HISTORY
 from services.gateway.documentation.kinds import Cursor, MarketKey, Reasons, Time
 from services.gateway.documentation.order_schemas import ORDERS
@@ -146,31 +147,6 @@ class Coin(msgspec.Struct):
     source: str | None
     source_time: Time | None
     as_of: Time | None
-    stale: bool
-    reasons: Reasons
-
-
-class Feed(msgspec.Struct):
-    """The state of one market's feed."""
-
-    market: MarketKey
-    exchange: str
-    coin: str
-    status: FeedStatus
-    detail: str | None
-    since: Time
-    as_of: Time
-    last_frame: Time | None
-    last_price: float | None
-    quotes: int
-    trades: int
-    late: int
-    crossed: int
-    gaps: int
-    trades_lost: int
-    reconnects: int
-    clock_skew_ms: float | None
-    epoch: int
     stale: bool
     reasons: Reasons
 
