@@ -73,9 +73,12 @@ class _BatchConsumerThread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         committed = await consumer.seek_to_committed()
         for tp, offset in committed.items():
-            # aiokafka does not go back to the very first record: it takes 0 for none.
+            # aiokafka does not go back to the very first record: it takes 0 for none, and where
+            # nothing is committed it stays behind what it has fetched, which may have been dropped.
             if offset == 0:
                 consumer.seek(tp, 0)
+            elif offset is None and not cast(BatchConsumer, self.consumer)._is_changelog_tp(tp):
+                await consumer.seek_to_beginning(tp)
         return cast(Mapping[TP, int], committed)
 
     async def is_member(self, generation: int) -> bool:
