@@ -3,7 +3,7 @@
 #              CAPTURE="FILE…" [SPEED=1|10|max]: replay captures and watch their spreads instead
 # make web     the page alone: its packages, types and bundle
 # make test    set up, then lint, types and every test
-# make soak    ten minutes of ingestion against the simulator's own log, one worker killed (12 min)
+# make soak    ten minutes from sockets to archives: simulator, Kafka, Parquet and Cassandra agree, through kills (15 min)
 # make day     26 hours of quiet markets in memory, every second, bar and correlation against the oracle (18 min)
 # make cluster-test  the chart on a real control plane, built with Go the first time (25 min, then 15)
 # make image-test  builds docker/Dockerfile and runs docker/compose.yaml in an engine of its own (10 min, then 3)
