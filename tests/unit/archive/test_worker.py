@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,9 +24,11 @@ from agents.runtime.consumer import RecordBatch
 from agents.runtime.steps import Step, decode_step
 from models.archive.chunks import ArchivedRecord
 from models.archive.rendering import render
+from models.records.bursts import encode_burst
 from models.records.dead_letters import DeadLetter
 from models.settings import Settings
 from models.topics import ARCHIVE_CHANGELOG, DEAD_LETTERS
+from services.archive.reader import ArchiveReader
 from tests.unit.archive.made import captured_records, chunks_of
 from tests.unit.archive.s3 import FailingS3
 
@@ -181,6 +184,45 @@ def test_an_outage_of_s3_stops_the_writing_and_loses_nothing(s3: FailingS3, mode
                 assert after.begins_after == entry.last_offset + 1
             await worked.worker.commit()
             assert worked.log.committed[_TOPIC, 0] == entries[-1].last_offset + 1
+
+    asyncio.run(story())
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk on which hardly anything fits, where that is allowed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a disk of a few kB cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_stops_the_writing_and_loses_nothing(full_disk: Path) -> None:
+    """Once there is room it goes on, and what it left half written is in nobody's way."""
+
+    async def story() -> None:
+        async with working(Settings(archive_url=str(full_disk))) as worked:
+            worked.give(records())
+            await until(
+                lambda: worked.counted("cointide_archive_failures_total") >= 2, "two failures"
+            )
+            assert worked.worker.is_degraded
+            larger = ["mount", "-o", "remount,size=64m", str(full_disk)]
+            await asyncio.to_thread(subprocess.run, larger, check=True)
+            await until(lambda: not worked.worker.is_degraded, "to go on")
+            await until(lambda: worked.counted("cointide_archive_waiting_bytes") == 0, "all")
+            reader = ArchiveReader(open_store(worked.settings))
+            last = worked.manifest.entries(_TOPIC)[-1].last_offset
+            given = [record for record in records() if record.offset <= last]
+            read = [(each.offset, encode_burst(each.burst)) for each in reader.bursts(_TOPIC)]
+            assert read == [(record.offset, record.value) for record in given]
+            assert len(given) > 100
 
     asyncio.run(story())
 
