@@ -18,6 +18,7 @@ from services.gateway.documentation import (
     examples,
     explain_examples,
     explain_schemas,
+    feed_schemas,
     history_examples,
     history_schemas,
     schemas,
@@ -52,7 +53,7 @@ def openapi() -> dict[str, Any]:
         (schemas.Quote, examples.QUOTE),
         (schemas.Market, examples.MARKET),
         (schemas.Coin, examples.COIN),
-        (schemas.Feed, examples.FEED),
+        (feed_schemas.Feed, examples.FEED),
         (schemas.Catalog, examples.CATALOG),
         (schemas.Problem, examples.PROBLEM),
         (derived_schemas.Bar, derived_examples.BAR),
@@ -84,7 +85,7 @@ def test_what_is_sent_fits_its_schema() -> None:
     sent: list[tuple[type, Figures | None]] = [
         (schemas.Spread, memory.spreads.figures(BTC)),
         (schemas.Quote, memory.quotes.figures(BTC)),
-        (schemas.Feed, memory.feeds.figures(BTC)),
+        (feed_schemas.Feed, memory.feeds.figures(BTC)),
         (schemas.Coin, coin_figures(memory, "BTC")),
         (schemas.Market, market_figures(memory, BTC)),
     ]
