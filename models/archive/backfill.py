@@ -7,8 +7,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from models.archive.manifest import DataFile
-from models.errors import InvariantError
+from models.archive.manifest import DataFile, decode_versioned
 from models.markets import exchange_of
 
 BACKFILL_VERSION = 1
@@ -88,13 +87,7 @@ class BackfillEntry(msgspec.Struct, frozen=True):
     file: DataFile
 
 
-_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(BackfillEntry)
-
-
-def encode_backfill_entry(entry: BackfillEntry) -> bytes:
-    """Return the file of an entry."""
-    return msgspec.json.format(_encoder.encode(entry), indent=1) + b"\n"
 
 
 def decode_backfill_entry(data: bytes) -> BackfillEntry:
@@ -103,15 +96,7 @@ def decode_backfill_entry(data: bytes) -> BackfillEntry:
     Raises:
         InvariantError: it is none of ours.
     """
-    try:
-        entry = _decoder.decode(data)
-    except msgspec.DecodeError as error:
-        raise InvariantError(f"expected an entry of the backfill, {error}") from error
-    if entry.version != BACKFILL_VERSION:
-        raise InvariantError(
-            f"expected an entry of version {BACKFILL_VERSION}, was {entry.version}"
-        )
-    return entry
+    return decode_versioned(data, _decoder, BACKFILL_VERSION, "the backfill")
 
 
 def _parts(market: str) -> tuple[str, str]:

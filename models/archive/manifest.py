@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -125,8 +126,20 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
 
 
-def encode_entry(entry: Entry) -> bytes:
-    """Return the file of an entry."""
+class Versioned(Protocol):
+    """An entry that says which version its form is of."""
+
+    @property
+    def version(self) -> int:
+        """Return the version."""
+        ...
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Versioned)
+
+
+def encode_entry(entry: Versioned) -> bytes:
+    """Return the file of an entry, of this manifest or the backfill's."""
     return msgspec.json.format(_encoder.encode(entry), indent=1) + b"\n"
 
 
@@ -136,12 +149,21 @@ def decode_entry(data: bytes) -> Entry:
     Raises:
         InvariantError: it is none of ours.
     """
+    return decode_versioned(data, _decoder, MANIFEST_VERSION, "the manifest")
+
+
+def decode_versioned(
+    data: bytes, decoder: msgspec.json.Decoder[AnyEntry], version: int, manifest: str
+) -> AnyEntry:
+    """Return the entry of a file of a manifest, which is named for people.
+
+    Raises:
+        InvariantError: it is none, or of another version.
+    """
     try:
-        entry = _decoder.decode(data)
+        entry = decoder.decode(data)
     except msgspec.DecodeError as error:
-        raise InvariantError(f"expected an entry of the manifest, {error}") from error
-    if entry.version != MANIFEST_VERSION:
-        raise InvariantError(
-            f"expected an entry of version {MANIFEST_VERSION}, was {entry.version}"
-        )
+        raise InvariantError(f"expected an entry of {manifest}, {error}") from error
+    if entry.version != version:
+        raise InvariantError(f"expected an entry of version {version}, was {entry.version}")
     return entry

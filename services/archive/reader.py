@@ -111,15 +111,27 @@ class ArchiveReader:
         file = entry.file(kind)
         if file is None:
             return
-        found = ds.dataset([file.path], filesystem=self._store.filesystem, format="parquet")
-        # One fragment and few batches ahead: else whole files are read before the first is used.
-        scanner = found.scanner(
-            filter=wanted,
-            batch_size=_BATCH_ROWS,
-            batch_readahead=1,
-            fragment_readahead=1,
-            use_threads=False,
-        )
-        for batch in scanner.to_batches():
-            if batch.num_rows:
-                yield batch
+        yield from scanned_file(self._store, file.path, wanted)
+
+
+def scanned_file(
+    store: Store, path: str, wanted: ds.Expression, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file that are wanted, batch by batch.
+
+    Raises:
+        OSError: the store cannot be read.
+    """
+    found = ds.dataset([path], filesystem=store.filesystem, format="parquet")
+    # One row group and few batches ahead: else whole files are read before the first is used.
+    scanner = found.scanner(
+        columns=columns,
+        filter=wanted,
+        batch_size=_BATCH_ROWS,
+        batch_readahead=1,
+        fragment_readahead=1,
+        use_threads=False,
+    )
+    for batch in scanner.to_batches():
+        if batch.num_rows:
+            yield batch

@@ -19,9 +19,9 @@ from models.archive.backfill import (
     BackfillSource,
     day_of_entry,
     decode_backfill_entry,
-    encode_backfill_entry,
     entry_folder,
 )
+from models.archive.manifest import encode_entry
 from models.archive.rendering import data_file, parquet_bytes
 from models.errors import InvariantError
 from models.statistics.bars import ABSENT, Columns
@@ -115,6 +115,6 @@ class BackfillStore:
             greatest_time=int(times[-1]) * _MICROSECOND,
             file=data_file(path, "bars", table.num_rows, content),
         )
-        self._store.write(day.entry, encode_backfill_entry(entry))
+        self._store.write(day.entry, encode_entry(entry))
         if before is not None and before.file.path != path:
             self._store.delete(before.file.path)

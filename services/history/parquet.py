@@ -18,12 +18,12 @@ from models.errors import StoreError
 from models.markets import coin_of, exchange_of
 from models.partition import partition_of
 from models.topics import RETURNS
+from services.archive.reader import scanned_file
 from services.history.entries import ArchivedChunk, EntryIndex
 from services.history.merging import Stream, last_of_each, merged, times_of
 from services.history.source import Series, Span
 
 MICROSECOND = 1_000
-_BATCH_ROWS = 16_384
 _LOOKED_BACK = 24
 """Chunks that are looked through, newest first, for the last row of a source."""
 
@@ -123,19 +123,7 @@ def scanned(
     if chunk.path is None:
         return
     try:
-        found = ds.dataset([chunk.path], filesystem=store.filesystem, format="parquet")
-        # One row group ahead: else the whole file is read before the first row is used.
-        scanner = found.scanner(
-            columns=columns,
-            filter=wanted,
-            batch_size=_BATCH_ROWS,
-            batch_readahead=1,
-            fragment_readahead=1,
-            use_threads=False,
-        )
-        for batch in scanner.to_batches():
-            if batch.num_rows:
-                yield batch
+        yield from scanned_file(store, chunk.path, wanted, columns)
     except OSError as error:
         raise StoreError(f"expected to read {chunk.path}, but {error}") from error
 

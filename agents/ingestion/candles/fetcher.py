@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import httpx
 import msgspec
 import structlog
 
 from agents.ingestion.candles.client import CandleClient
 from agents.ingestion.candles.jobs import Job, Jobs
-from agents.ingestion.candles.minutes import CandleInterface, candles_of, finished_until
-from agents.ingestion.metrics import IngestionMetrics
+from agents.ingestion.candles.minutes import candles_of, finished_until
 from models.errors import FrameError
 from models.records.candles import Candles
 
@@ -26,24 +24,15 @@ _LOOK_S = 0.2
 class CandleFetcher:
     """Does the jobs of one exchange until it is cancelled.
 
-    `outcomes` gets what was fetched; the arguments are those of `CandleClient`.
+    `outcomes` gets what was fetched; `now` is the wall clock in nanoseconds.
     """
 
-    def __init__(
-        self,
-        exchange: str,
-        interface: CandleInterface,
-        url: str,
-        client: httpx.AsyncClient,
-        metrics: IngestionMetrics,
-        bad: Callable[[FrameError, int, str], None],
-        now: Callable[[], int],
-    ) -> None:
+    def __init__(self, exchange: str, client: CandleClient, now: Callable[[], int]) -> None:
         """Ask for nothing yet."""
         self.jobs = Jobs()
         self.outcomes: list[Candles] = []
         self._now = now
-        self._client = CandleClient(exchange, interface, url, client, metrics, bad, now)
+        self._client = client
         self._log = structlog.get_logger(exchange=exchange)
 
     async def run(self) -> None:

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from agents.ingestion.candles.binance import BINANCE
+from agents.ingestion.candles.client import CandleClient
 from agents.ingestion.candles.coinbase import COINBASE
 from agents.ingestion.candles.fetcher import SETTLE_S, CandleFetcher
 from agents.ingestion.candles.jobs import Job
@@ -69,9 +70,10 @@ class WarmStart:
         for exchange, line in self._lines.items():
             url = rest_url(settings, exchange)
             if url is not None and self._window_s > 0:
-                self._fetchers[exchange] = CandleFetcher(
+                client = CandleClient(
                     exchange, INTERFACES[exchange], url, self._client, metrics, line.dead.add, now
                 )
+                self._fetchers[exchange] = CandleFetcher(exchange, client, now)
 
     def follow(self, partition: int, markets: Iterable[Market]) -> None:
         """Fetch what lies before now of those markets that are not followed yet."""
