@@ -106,10 +106,33 @@ def _create(client: AdminClient, missing: list[NewTopic]) -> None:
 
 
 def _alter_drifted(client: AdminClient, existing: dict[str, Topic]) -> set[str]:
-    """Set clean-up and retention as declared; return the names of the topics that differed."""
+    """Set clean-up and retention as declared; return the names of the topics that differed.
+
+    It returns when Kafka describes them as declared: a broker says yes to a change before it
+    has applied it.
+    """
+    changes = _drift(client, existing)
+    if changes:
+        for future in client.incremental_alter_configs(changes).values():
+            future.result()
+    drifted = {change.name for change in changes}
+    altered = {name: topic for name, topic in existing.items() if name in drifted}
+    deadline = time.monotonic() + _LIMIT_S
+    while left := _drift(client, altered):
+        if time.monotonic() > deadline:
+            raise TransportError(
+                f"expected topics to be configured as declared within {_LIMIT_S:.0f} s, "
+                f"not so {', '.join(change.name for change in left)}"
+            )
+        time.sleep(_POLL_S)
+    return drifted
+
+
+def _drift(client: AdminClient, existing: dict[str, Topic]) -> list[ConfigResource]:
+    """Return what to change in the topics whose configuration is not as declared."""
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in existing]
     if not resources:
-        return set()
+        return []
     changes: list[ConfigResource] = []
     for resource, future in client.describe_configs(resources).items():
         found: dict[str, ConfigEntry] = future.result()
@@ -118,10 +141,7 @@ def _alter_drifted(client: AdminClient, existing: dict[str, Topic]) -> set[str]:
             changes.append(
                 ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=entries)
             )
-    if changes:
-        for future in client.incremental_alter_configs(changes).values():
-            future.result()
-    return {change.name for change in changes}
+    return changes
 
 
 def _changes(found: dict[str, ConfigEntry], declared: dict[str, str]) -> list[ConfigEntry]:

@@ -20,6 +20,7 @@ from models.topics import DEAD_LETTERS, SPREADS, declared_topics, topic_name
 from services.cli import main
 from services.local.lag import PartitionLag, group_lags
 from services.local.topics import TopicReport
+from tests.integration.line import until
 
 Create = Callable[..., list[TopicReport]]
 
@@ -62,6 +63,15 @@ def test_what_has_drifted_is_set_as_declared(
     ]
     for future in client.incremental_alter_configs(drift).values():
         future.result()
+
+    # A broker answers before it has applied what it was told.
+    def retentions() -> list[str]:
+        return [
+            configuration(namespaced, topic.name)["retention.ms"]
+            for topic in (SPREADS, DEAD_LETTERS)
+        ]
+
+    until(lambda: retentions() == ["1000"] * 2, "the drift described", lambda: str(retentions()))
     reports = create_topics_for(namespaced, [SPREADS, DEAD_LETTERS])
     assert [report.action for report in reports] == ["altered", "altered"]
     assert configuration(namespaced, SPREADS.name)["retention.ms"] == "86400000"
