@@ -35,6 +35,7 @@ from models.times import microseconds_of
 from models.topics import BARS, CORRELATIONS, FEEDS, INDICATORS, RETURNS, SPREADS
 
 SECOND_US = 1_000_000
+HOUR_US = 3_600 * SECOND_US
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -48,9 +49,11 @@ class Table(msgspec.Struct, frozen=True):
 TABLES: dict[str, Table] = {
     SPREADS.name: Table("spreads", ("market", "day", "minute", "rows", "packed")),
     FEEDS.name: Table("feeds", ("market", "day", "since", "packed")),
-    RETURNS.name: Table("returns", ("table_id", "day", "as_of", "packed")),
+    RETURNS.name: Table("returns", ("table_id", "hour", "as_of", "packed")),
     CORRELATIONS.name: Table(
-        "matrices", ("table_id", "day", "minute", "block", "as_of", "blocks", "packed")
+        "matrices",
+        ("table_id", "hour", "block", "minute", "as_of", "blocks", "packed"),
+        partition_key=3,
     ),
     **{
         topic.name: Table(
@@ -169,6 +172,15 @@ def day_of(microseconds: int) -> date:
     return datetime.fromtimestamp(microseconds // SECOND_US, UTC).date()
 
 
+def hour_of(microseconds: int) -> int:
+    """Return when the hour of a time began, in milliseconds since the epoch.
+
+    >>> hour_of(1_700_000_000_000_000)
+    1699999200000
+    """
+    return (microseconds - microseconds % HOUR_US) // 1_000
+
+
 def month_of(microseconds: int) -> date:
     """Return the first day of the month of a time.
 
@@ -201,7 +213,7 @@ def _return_rows(table: Table, record: DerivedRows) -> Iterator[SeriesRow]:
     if record.count:
         as_of = record.as_of // 1_000
         name = record.values["table"][0]
-        kept = (name, day_of(as_of), as_of // 1_000, pack(placed(record)))
+        kept = (name, hour_of(as_of), as_of // 1_000, pack(placed(record)))
         yield SeriesRow(table, kept, as_of + record.offset)
 
 
@@ -215,7 +227,7 @@ def _feed_rows(table: Table, record: DerivedRows) -> Iterator[SeriesRow]:
 def _matrix_row(block: CorrelationBlock, value: bytes) -> SeriesRow:
     as_of = microseconds_of(block.as_of)
     minute = as_of - as_of % MINUTE_US
-    place = (block.table, day_of(minute), minute // 1_000, block.block)
+    place = (block.table, hour_of(minute), block.block, minute // 1_000)
     kept = (*place, as_of // 1_000, block.blocks, compress(value))
     return SeriesRow(TABLES[CORRELATIONS.name], kept, as_of)
 

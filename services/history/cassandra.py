@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from heapq import merge
 from itertools import groupby
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 from cassandra.query import PreparedStatement
 
@@ -18,31 +18,22 @@ from agents.archive.cassandra.session import CassandraSession, open_session
 from models.archive.derived_tables import Values, rows_table
 from models.archive.packing import joined, taken, unpack
 from models.archive.series_cutting import MINUTE_US, Reach
-from models.archive.series_rows import SECOND_US, block_of, day_of, month_of
+from models.archive.series_rows import SECOND_US, block_of
 from models.errors import StoreError
 from models.markets import coin_of, exchange_of
 from models.partition import partition_of
-from models.records.bars import INTERVAL_SECONDS
 from models.records.correlations import CorrelationBlock
 from models.settings import Settings
-from models.topics import BARS, CORRELATIONS, FEEDS, INDICATORS, RETURNS, SPREADS
+from models.topics import BARS, CORRELATIONS, INDICATORS, RETURNS, SPREADS
+from services.history.cassandra_partitions import Part, asked, hours_of
 from services.history.source import Series, Span
 
 _US = 1_000
-_DAY_US = 86_400 * SECOND_US
 _RETRY_S = 5.0
 # Some thousand rows, whatever a packed row holds.
 _FETCHED = {SPREADS.name: 60, BARS.name: 2_000, INDICATORS.name: 2_000, RETURNS.name: 50}
 _FETCHED_FEEDS = 1_000
 _FETCHED_BLOCKS = 8
-
-
-class _Part(msgspec.Struct, frozen=True):
-    """One partition of a table, and the bounds of its clustering key, the last one exclusive."""
-
-    key: tuple[object, ...]
-    least: int
-    until: int
 
 
 class CassandraHistory:
@@ -115,22 +106,34 @@ class CassandraHistory:
         statement = self._statement(
             session,
             "SELECT minute, as_of, blocks, packed FROM matrices "
-            "WHERE table_id = ? AND day = ? AND minute >= ? AND minute < ?",
+            "WHERE table_id = ? AND hour = ? AND block = ? AND minute >= ? AND minute < ?",
         )
-        for part in _by_day(table, least, until, _US):
-            found = (
-                row
-                for page in session.pages(
-                    statement, (*part.key, part.least, part.until), _FETCHED_BLOCKS
-                )
-                for row in page
-            )
-            for _, minute in groupby(found, key=lambda row: row.minute):
+        for part in hours_of(table, least, until):
+            keys = self._block_keys(session, part)
+            by_block = [
+                _rows(session.pages(statement, key, -(-_FETCHED_BLOCKS // len(keys))))
+                for key in keys
+            ]
+            by_minute = groupby(merge(*by_block, key=_minute), key=_minute)
+            for _, minute in by_minute:
                 blocks = list(minute)
                 newest = max(row.as_of for row in blocks)
                 blocks = [row for row in blocks if row.as_of == newest]
                 if len(blocks) == blocks[0].blocks:
                     yield [block_of(row.packed) for row in blocks]
+
+    def _block_keys(self, session: CassandraSession, part: Part) -> list[tuple[object, ...]]:
+        """Return what to ask for each block of an hour's matrices; block 0 tells how many."""
+        statement = self._statement(
+            session,
+            "SELECT MAX(blocks) AS blocks FROM matrices "
+            "WHERE table_id = ? AND hour = ? AND block = 0 AND minute >= ? AND minute < ?",
+        )
+        (row,) = session.execute(statement, (*part.key, part.least, part.until))
+        return [
+            (*part.key, block, part.least, part.until)
+            for block in range(0 if row.blocks is None else row.blocks)
+        ]
 
     def close(self) -> None:
         """Give the connections back."""
@@ -163,7 +166,7 @@ class CassandraHistory:
         if least >= until:
             return
         session = self._open()
-        cql, parts = _asked(series, least, until)
+        cql, parts = asked(series, least, until)
         statement = self._statement(session, cql)
         size = _FETCHED.get(series.topic, _FETCHED_FEEDS)
         for part in parts:
@@ -192,6 +195,15 @@ class CassandraHistory:
             return self._session
 
 
+def _rows(pages: Iterator[list[Any]]) -> Iterator[Any]:
+    return (row for page in pages for row in page)
+
+
+def _minute(row: Any) -> datetime:
+    minute: datetime = row.minute
+    return minute
+
+
 def _source_of(series: Series) -> str:
     """Return how `progress` names what publishes a series."""
     if series.topic == RETURNS.name:
@@ -202,65 +214,3 @@ def _source_of(series: Series) -> str:
 
 def _is_wanted(series: Series, values: Values, row: int) -> bool:
     return not series.coins or values["coin"][row] in series.coins
-
-
-def _asked(series: Series, least: int, until: int) -> tuple[str, Sequence[_Part]]:
-    """Return the query of a range of microseconds, and the partitions that it goes through."""
-    if series.interval is not None:
-        length = INTERVAL_SECONDS[_interval(series.interval)] * SECOND_US
-        cql = (
-            f"SELECT packed FROM {series.topic} "  # noqa: S608 - one of two names
-            "WHERE coin = ? AND interval = ? AND month = ? AND market = ? "
-            "AND start >= ? AND start < ?"
-        )
-        return cql, _by_month(series, least - length, until - length)
-    column = {SPREADS.name: "minute", RETURNS.name: "as_of", FEEDS.name: "since"}[series.topic]
-    name = "table_id" if series.topic == RETURNS.name else "market"
-    cql = (
-        f"SELECT packed FROM {series.topic} "  # noqa: S608 - names of ours
-        f"WHERE {name} = ? AND day = ? AND {column} >= ? AND {column} < ?"
-    )
-    if series.topic == SPREADS.name:
-        least -= least % MINUTE_US
-    if series.topic == FEEDS.name:
-        # A change that was first told later than it was.
-        return cql, _by_day(series.key, least - _DAY_US, until, 1)
-    return cql, _by_day(series.key, least, until, _US)
-
-
-def _by_day(key: str, least: int, until: int, unit: int) -> list[_Part]:
-    """Return the days of a range; bounds are in so many microseconds."""
-    parts = []
-    day = day_of(least)
-    while (begin := _microseconds(day)) < until:
-        after = day + timedelta(days=1)
-        parts.append(
-            _Part(
-                (key, day),
-                -(-max(least, begin) // unit),
-                -(-min(until, _microseconds(after)) // unit),
-            )
-        )
-        day = after
-    return parts
-
-
-def _by_month(series: Series, least: int, until: int) -> list[_Part]:
-    parts = []
-    month = month_of(least)
-    while _microseconds(month) < until:
-        key = coin_of(series.key), series.interval, month, series.key
-        parts.append(_Part(key, -(-least // _US), -(-until // _US)))
-        month = (month + timedelta(days=31)).replace(day=1)
-    return parts
-
-
-def _microseconds(day: date) -> int:
-    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return int(begin.timestamp()) * SECOND_US
-
-
-def _interval(text: str) -> Any:
-    if text not in INTERVAL_SECONDS:
-        raise StoreError(f"expected an interval out of {', '.join(INTERVAL_SECONDS)}, was {text}")
-    return text

@@ -77,7 +77,7 @@ class MemoryStore:
         for key, row in sorted(self.rows.items(), key=lambda item: str(item[0])):
             if key[0] != "matrices":
                 continue
-            minutes.setdefault(key[3], []).append(row)
+            minutes.setdefault(key[4], []).append(row)
         newest = (
             [row for row in rows if row.values[4] == max(each.values[4] for each in rows)]
             for rows in minutes.values()
