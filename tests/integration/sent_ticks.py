@@ -19,9 +19,22 @@ MARGIN_NS = 1_000_000_000
 _PULSE = "binance:BTC-USDT"
 
 Identity = tuple[Any, ...]
+Place = tuple[str, str]
 
 
-def sent_ticks(path: Path) -> dict[tuple[str, str], list[tuple[Identity, int]]]:
+class TopicTicks(msgspec.Struct):
+    """What topics hold by kind and market: identities, snapshots apart, and what is unseen.
+
+    `began` is the clock of the first record, by kind and source (`exchange|partition`); times are
+    in nanoseconds since the epoch.
+    """
+
+    ticks: dict[Place, list[Identity]]
+    unseen: dict[Place, list[tuple[int, int]]]
+    began: dict[Place, int]
+
+
+def sent_ticks(path: Path) -> dict[Place, list[tuple[Identity, int]]]:
     """Return by kind and market what sockets took: identity and time of sending.
 
     A market may be followed on several connections (the pulse on Binance's); a tick counts as
@@ -54,12 +67,11 @@ def sent_ticks(path: Path) -> dict[tuple[str, str], list[tuple[Identity, int]]]:
     }
 
 
-def topic_ticks(
-    settings: Settings,
-) -> tuple[dict[tuple[str, str], list[Identity]], dict[tuple[str, str], list[tuple[int, int]]]]:
-    """Return by kind and market the identities in the topics (snapshots apart), and the unseen."""
-    ticks: dict[tuple[str, str], list[Identity]] = defaultdict(list)
-    unseen: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+def topic_ticks(settings: Settings) -> TopicTicks:
+    """Return what the tick topics hold."""
+    ticks: dict[Place, list[Identity]] = defaultdict(list)
+    unseen: dict[Place, list[tuple[int, int]]] = defaultdict(list)
+    began: dict[Place, int] = {}
     for exchange in settings.exchanges:
         for kind, decode in (("quotes", decode_quotes), ("trades", decode_trades)):
             epochs: dict[int, int] = {}
@@ -68,12 +80,10 @@ def topic_ticks(
                 if burst.epoch < epochs.get(record.partition, 0):
                     continue
                 epochs[record.partition] = burst.epoch
+                source = f"{exchange}|{record.partition}"
+                began.setdefault((kind, source), burst.clock)
                 for row in burst.unseen:
-                    market = (
-                        f"{exchange}|{record.partition}"
-                        if row.market == EVERY_MARKET
-                        else row.market
-                    )
+                    market = source if row.market == EVERY_MARKET else row.market
                     unseen[kind, market].append((row.start, row.end))
                 names = [burst.markets[code] for code in burst.market_codes()]
                 for name, flags, identity in zip(
@@ -81,7 +91,7 @@ def topic_ticks(
                 ):
                     if not flags & 8:
                         ticks[kind, name].append(identity)
-    return ticks, unseen
+    return TopicTicks(ticks, unseen, began)
 
 
 def identities(burst: Any) -> list[Identity]:
@@ -97,32 +107,33 @@ def identities(burst: Any) -> list[Identity]:
     return list(zip(*columns, strict=True))
 
 
-def compare(
-    sent: dict[tuple[str, str], list[tuple[Identity, int]]],
-    ticks: dict[tuple[str, str], list[Identity]],
-    unseen: dict[tuple[str, str], list[tuple[int, int]]],
-) -> None:
-    """See that nothing came twice or was made up, and that what is missing is declared."""
+def compare(sent: dict[Place, list[tuple[Identity, int]]], found: TopicTicks, killed: int) -> None:
+    """See that nothing came twice or was made up, and that what is missing is declared.
+
+    Of a source nothing is told before its first record: with two workers that start together the
+    first one may follow it without having published. By the kill every source has begun.
+    """
     total = missing = 0
     problems: list[str] = []
     for (kind, market), logged in sent.items():
-        came = Counter(ticks.get((kind, market), []))
+        came = Counter(found.ticks.get((kind, market), []))
         wanted = Counter(identity for identity, _ in logged)
         total += sum(wanted.values())
         for identity, count in (came - wanted).items():
             problems.append(f"{kind} {market}: {count} more than sent of {identity}")
         lost = wanted - came
         exchange, coin = market.partition(":")[0], market[market.index(":") + 1 :].split("-")[0]
-        intervals = [
-            *unseen.get((kind, market), []),
-            *unseen.get((kind, f"{exchange}|{partition_of(coin, 4)}"), []),
-        ]
-        # The pulse is sent on every connection, so maybe before the market's own one is open.
-        begun = min((t for identity, t in logged if identity in came), default=0)
+        source = f"{exchange}|{partition_of(coin, 4)}"
+        intervals = [*found.unseen.get((kind, market), []), *found.unseen.get((kind, source), [])]
+        assert found.began[kind, source] < killed, f"{kind} of {source} began after the kill"
+        begun = found.began[kind, source]
+        if market == _PULSE:
+            # It is sent on every connection, so maybe before the market's own one is open.
+            begun = min((t for identity, t in logged if identity in came), default=0)
         for identity, t in logged:
             if lost[identity] <= 0:
                 continue
-            if market == _PULSE and t < begun:
+            if t < begun:
                 lost[identity] -= 1
             elif any(start - MARGIN_NS <= t < end for start, end in intervals):
                 lost[identity] -= 1

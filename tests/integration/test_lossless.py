@@ -117,6 +117,7 @@ def test_every_tick_and_every_row_is_everywhere_once_or_declared_unseen(
         began = int(time.time())
         begin = time.monotonic()
         run_for(begin + SECONDS / 3, running)
+        killed = time.time_ns()
         running.end("ingestion-0", signal.SIGKILL)
         for name in WRITERS:
             running.end(name, signal.SIGKILL)
@@ -132,7 +133,7 @@ def test_every_tick_and_every_row_is_everywhere_once_or_declared_unseen(
         for name in ("simulator", "ingestion-0", "ingestion-1"):
             running.end(name, signal.SIGTERM)
         chain.until_archived()
-    compare(sent_ticks(sent), *topic_ticks(settings))
+    compare(sent_ticks(sent), topic_ticks(settings), killed)
     print(f"{ticks_agree(settings)} ticks in Kafka and in Parquet")
     print(f"{rows_agree(settings)} rows in Kafka, in Parquet and in Cassandra")
     window = ["--start", iso_seconds(began - 3_600), "--end", iso_seconds(int(time.time()))]
