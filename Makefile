@@ -105,7 +105,7 @@ cluster-test: setup
 	@tests/cluster/build $(CLUSTER)
 	@.ci/machine $(PYTHON) engine || true
 	$(VENV)/bin/python -m tests.image.prepare
-	COINTIDE_CLUSTER_DIR=$(CLUSTER) tests/cluster/isolated $(VENV)/bin/python -m pytest --verbose --capture=no --timeout=900 --durations=5 tests/cluster
+	COINTIDE_CLUSTER_DIR=$(CLUSTER) tests/cluster/isolated $(VENV)/bin/python -m pytest --verbose --capture=no --timeout=1800 --durations=5 tests/cluster
 
 bench: setup
 	$(VENV)/bin/python -m benchmarks

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 from types import TracebackType
 
 from tests.cluster.api import Api, ApiError
+from tests.cluster.follower import Follower
 
 DOMAIN = "cluster.local"
 _TYPE_A, _CLASS_IN = 1, 1
@@ -15,21 +15,15 @@ _RESPONSE, _NAME_ERROR = 0x8580, 3
 _TTL_S = 5
 
 
-class KubernetesDns:
+class KubernetesDns(Follower):
     """Answers NAME.NAMESPACE.svc.cluster.local while it is entered."""
 
     def __init__(self, api: Api, address: str) -> None:
+        super().__init__()
         self._api = api
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 53))
         self._socket.settimeout(0.5)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> KubernetesDns:
-        """Begin."""
-        self._thread.start()
-        return self
 
     def __exit__(
         self,
@@ -38,11 +32,10 @@ class KubernetesDns:
         traceback: TracebackType | None,
     ) -> None:
         """End."""
-        self._ended.set()
-        self._thread.join()
+        super().__exit__(kind, error, traceback)
         self._socket.close()
 
-    def _serve(self) -> None:
+    def _follow(self) -> None:
         while not self._ended.is_set():
             try:
                 query, asker = self._socket.recvfrom(512)

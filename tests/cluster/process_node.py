@@ -12,13 +12,14 @@ import base64
 import datetime
 import os
 import sys
-import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from tests.cluster.api import ApiError, Document
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.follower import Follower
 from tests.cluster.pod_process import PodProcess
 
 NODE = "processes"
@@ -27,19 +28,18 @@ _STEP_S = 0.2
 _LEASE_S = 40
 
 
-class ProcessNode:
+class ProcessNode(Follower):
     """A node of the cluster while it is entered; `root` holds the code that its pods run."""
 
     def __init__(self, cluster: ControlPlane, folder: Path, root: Path) -> None:
+        super().__init__()
         self.folder = folder
         self.pods: dict[str, PodProcess] = {}
         self.failure: BaseException | None = None
         self._cluster = cluster
         self._root = root
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> ProcessNode:
+    def __enter__(self) -> Self:
         """Join the cluster."""
         self.folder.mkdir(parents=True, exist_ok=True)
         api = self._cluster.api
@@ -51,8 +51,7 @@ class ProcessNode:
         status = {"capacity": amounts, "allocatable": amounts, "conditions": conditions}
         api.merge(f"/api/v1/nodes/{NODE}/status", {"status": status})
         self._renew()
-        self._thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -61,8 +60,7 @@ class ProcessNode:
         traceback: TracebackType | None,
     ) -> None:
         """Leave the cluster; every process is ended."""
-        self._ended.set()
-        self._thread.join()
+        super().__exit__(kind, error, traceback)
         try:
             self._cluster.api.delete(f"/api/v1/nodes/{NODE}")
         finally:
@@ -130,7 +128,7 @@ class ProcessNode:
                     ]
         return words
 
-    def _run(self) -> None:
+    def _follow(self) -> None:
         renewed = time.monotonic()
         try:
             while not self._ended.wait(_STEP_S):

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-from types import TracebackType
 
+from tests.cluster.follower import Follower
 from tests.cluster.release import Release, is_ready
 
 
-class ReplicaHistory:
+class ReplicaHistory(Follower):
     """Follows `spec.replicas` of a StatefulSet while it is entered, in a thread of its own."""
 
     def __init__(self, release: Release, name: str) -> None:
+        super().__init__()
         self.changes: list[tuple[float, int]] = []
         self._release = release
         self._name = name
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> ReplicaHistory:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End."""
-        self._ended.set()
-        self._thread.join()
 
     @property
     def counts(self) -> list[int]:
@@ -59,30 +42,14 @@ class ReplicaHistory:
                 self.changes.append((time.monotonic(), found))
 
 
-class PodHistory:
+class PodHistory(Follower):
     """Follows the pods of a component while it is entered: started, ready (once), ended."""
 
     def __init__(self, release: Release, component: str) -> None:
+        super().__init__()
         self.story: list[tuple[str, str]] = []
         self._release = release
         self._component = component
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> PodHistory:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End."""
-        self._ended.set()
-        self._thread.join()
 
     def _follow(self) -> None:
         there: set[str] = set()

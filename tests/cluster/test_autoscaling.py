@@ -11,6 +11,7 @@ from tests.cluster.scaling import ReplicaHistory
 
 # What the chart sets for scaling up; down, its ten quiet minutes would make the test an hour.
 _UP_S, _QUIET_S, _DOWN_S = 60, 20, 15
+_SCALED_S = 420.0
 _SYNC_S = 3  # how often the control plane of the tests looks
 SCALED: Document = merged(
     PRODUCTION,
@@ -46,7 +47,11 @@ def test_pods_come_one_a_minute_and_go_slowly_and_no_upgrade_changes_their_numbe
         with ReplicaHistory(release, spread) as history:
             cluster.until(lambda: metrics.asked == {"spread_lag"}, "the metric to be asked for")
             metrics.value = 1_000  # ten pods' worth
-            cluster.until(lambda: len(release.ready_pods("spread")) == 3, "3 pods", 240.0)
+            cluster.until(
+                lambda: len(release.ready_pods("spread")) == 3 and history.counts[-1:] == [3],
+                "3 pods",
+                _SCALED_S,
+            )
             assert history.counts == [1, 2, 3], history.tell()
             assert history.pauses()[-1] > _UP_S - _SYNC_S, history.tell()
 
@@ -56,7 +61,7 @@ def test_pods_come_one_a_minute_and_go_slowly_and_no_upgrade_changes_their_numbe
             assert history.counts == [1, 2, 3], history.tell()
 
             metrics.value = 50
-            cluster.until(lambda: history.counts[-1] == 1, "1 pod", 180.0)
+            cluster.until(lambda: history.counts[-1:] == [1], "1 pod", _SCALED_S)
             assert history.counts == [1, 2, 3, 2, 1], history.tell()
             assert history.pauses()[-1] > _DOWN_S - _SYNC_S, history.tell()
             print(f"\nreplicas of spread: {history.tell()}")

@@ -31,7 +31,7 @@ _UP_S, _DOWN_S = 20, 15
 # Of 4 the third pod would get none: Faust gives each of 3 pods at most ⌈partitions / 3⌉.
 _PARTITIONS = 8
 _ONE_POD_S_WORTH = 100
-_REBALANCE_S = 180.0
+_LIMIT_S = 420.0
 
 
 class Node(Protocol):
@@ -109,9 +109,12 @@ class Scene:
             )
 
         with self.told():
-            self.release.cluster.until(
-                is_shared, f"{count} pods to own all partitions", _REBALANCE_S
-            )
+            self.release.cluster.until(is_shared, f"{count} pods to own all partitions", _LIMIT_S)
+
+    def drive(self, line: Line, feed: Feed, share: float) -> None:
+        """Feed until this share of all records is committed."""
+        with self.told():
+            drive(line, feed, share, limit_s=_LIMIT_S)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -165,20 +168,20 @@ def go_there_and_back(scene: Scene, selector: Document, folder: Path) -> None:
         ):
             feed = Feed(settings, COMMITTED_CAPTURES)
             scene.wait_until_shared_by(1)
-            drive(line, feed, 0.15)
+            scene.drive(line, feed, 0.15)
 
             metrics.value = 10 * _ONE_POD_S_WORTH
             feed.send(0.25)  # records come while the group stands still
             scene.wait_until_shared_by(2)
-            drive(line, feed, 0.4)
+            scene.drive(line, feed, 0.4)
             feed.send(0.5)
             scene.wait_until_shared_by(3)
-            drive(line, feed, 0.65)
+            scene.drive(line, feed, 0.65)
 
             metrics.value = _ONE_POD_S_WORTH // 2
             feed.send(0.75)
             scene.wait_until_shared_by(2)
-            drive(line, feed, 0.8)
+            scene.drive(line, feed, 0.8)
             feed.send(0.9)
             scene.wait_until_shared_by(1)
             feed.send(1.0)

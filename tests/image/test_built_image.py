@@ -105,7 +105,7 @@ def test_the_health_check_tells_a_ready_server_from_one_that_is_not(engine: Engi
             said = engine.docker("logs", name)
             assert state["Running"], said
             assert time.monotonic() < limit, said
-            time.sleep(0.5)
+            time.sleep(0.5)  # every look starts a client of the engine
     finally:
         engine.docker("rm", "--force", name)
     with pytest.raises(EngineError, match="cointide: expected"):

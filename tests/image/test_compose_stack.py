@@ -78,7 +78,7 @@ class Stack:
             if time.monotonic() > limit:
                 ends = self.compose("logs", "--tail", "15")
                 raise AssertionError(f"expected {what} within {_LIMIT_S:g} s, but:\n{ends}")
-            time.sleep(1.0)
+            time.sleep(1.0)  # every look starts a client of the engine
 
     @staticmethod
     def _try(holds: Callable[[], bool]) -> bool:

@@ -479,7 +479,9 @@ def bursts_of(settings: Settings, captures: Sequence[Path]) -> list[OutgoingBurs
     return bursts
 
 
-def drive(line: Line, feed: Feed, share: float, ahead: float = 0.06) -> None:
+def drive(
+    line: Line, feed: Feed, share: float, ahead: float = 0.06, limit_s: float = LIMIT_S
+) -> None:
     """Feed until the group has committed this share of all records, staying `ahead` of it.
 
     So what is not committed stays bounded, however long a worker is away.
@@ -491,7 +493,7 @@ def drive(line: Line, feed: Feed, share: float, ahead: float = 0.06) -> None:
         feed.send(min(1.0, done + ahead))
         return done >= share
 
-    line.until(has_come, f"{share:.0%} committed", alive=alive)
+    line.until(has_come, f"{share:.0%} committed", limit_s, alive)
 
 
 def is_reachable(brokers: str) -> bool:
