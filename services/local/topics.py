@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 import msgspec
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -17,6 +17,7 @@ from confluent_kafka.admin import (
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -29,6 +30,17 @@ _LIMIT_S = 30.0
 _POLL_S = 0.05
 _CLEANUP = "cleanup.policy"
 _RETENTION = "retention.ms"
+# What a broker says of a partition that it is about to lead.
+_NOT_YET = (
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._NOENT,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
+)
 
 
 class TopicReport(msgspec.Struct, frozen=True):
@@ -46,7 +58,7 @@ def create_topics(
     """Create what is declared (or `topics`) in the namespace of the settings; return all of it.
 
     A topic that is there keeps its records; its clean-up and retention are set as declared. It
-    returns when every partition has a leader.
+    returns when every partition has a leader that answers for it.
 
     Raises:
         StackError: a topic has another number of partitions than is set; nothing was changed.
@@ -75,7 +87,9 @@ def create_topics(
             client,
             {name: topic for topic, name in zip(wanted, names, strict=True) if name in there},
         )
-        _wait_for_leaders(client, dict(zip(names, counts, strict=True)))
+        expected = dict(zip(names, counts, strict=True))
+        _wait_for_leaders(client, expected)
+        _wait_for_answers(client, expected)
     except KafkaException as error:
         raise TransportError(
             f"expected Kafka at {brokers} to create topics, but: {error}"
@@ -180,3 +194,31 @@ def _is_led(metadata: ClusterMetadata, name: str, count: int) -> bool:
         and len(topic.partitions) == count
         and all(partition.leader >= 0 for partition in topic.partitions.values())
     )
+
+
+def _wait_for_answers(client: AdminClient, counts: dict[str, int]) -> None:
+    """Wait until the leaders tell the ends of their partitions.
+
+    One that has just become a leader is so in the metadata a moment before it knows of it.
+    """
+    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    left = {
+        TopicPartition(name, partition): latest
+        for name, count in counts.items()
+        for partition in range(count)
+    }
+    deadline = time.monotonic() + _LIMIT_S
+    while left:
+        futures = client.list_offsets(left, request_timeout=_LIMIT_S)
+        left = {}
+        for place, future in futures.items():
+            if (error := future.exception()) is not None:
+                if time.monotonic() > deadline or not _is_passing(error):
+                    raise error
+                left[place] = latest
+        if left:
+            time.sleep(_POLL_S)
+
+
+def _is_passing(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _NOT_YET

@@ -23,6 +23,19 @@ def now() -> int:
     return int(time.time())
 
 
+def ahead() -> int:
+    """A time that is not late for a minute, however long a busy machine takes to show it."""
+    return now() + 60
+
+
+def until(page: Page, condition: Callable[[], Any]) -> None:
+    """Wait for what the page says to no locator."""
+    deadline = time.monotonic() + 2 * WITHIN_MS / 1_000
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come within its limit"
+        page.wait_for_timeout(50)
+
+
 def spread(market: str, as_of: int, bid: float, ask: float, **changes: Any) -> Update:
     exchange, _, pair = market.partition(":")
     mid = (bid + ask) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -16,11 +17,13 @@ from tests.e2e.page_values import (
     SHIB,
     WITHIN_MS,
     OpenPage,
+    ahead,
     feed,
     now,
     quote,
     spread,
     unseen,
+    until,
 )
 
 
@@ -44,7 +47,7 @@ def test_every_value_shown_is_the_one_that_was_sent(
     gateway: MockGateway, open_page: OpenPage
 ) -> None:
     sent = {BTC: (63507.6, 63507.7), ETH: (3120.41, 3121.0), SHIB: (0.00001734, 0.00001736)}
-    gateway.publish("spreads", [spread(m, now(), *prices) for m, prices in sent.items()])
+    gateway.publish("spreads", [spread(m, ahead(), *prices) for m, prices in sent.items()])
     page = open_page()
     for market, (bid, ask) in sent.items():
         expect(row(page, market)).to_be_visible()
@@ -63,7 +66,7 @@ def test_every_value_shown_is_the_one_that_was_sent(
 def test_a_newer_quote_moves_the_row_and_an_older_one_does_not(
     gateway: MockGateway, open_page: OpenPage
 ) -> None:
-    as_of = now()
+    as_of = ahead()
     gateway.publish("spreads", [spread(BTC, as_of, 100.0, 100.5)])
     gateway.publish("quotes", [quote(BTC, as_of - 0.1, 90.0, 91.0, 1)])
     page = open_page()
@@ -82,10 +85,11 @@ def test_a_newer_quote_moves_the_row_and_an_older_one_does_not(
 def test_null_is_a_dash_with_its_reason(
     gateway: MockGateway, open_page: OpenPage, reason: str
 ) -> None:
-    gateway.publish("spreads", [spread(BTC, now() - 1, 100.0, 100.5), spread(ETH, now(), 5.0, 6.0)])
+    as_of = ahead()
+    gateway.publish("spreads", [spread(BTC, as_of - 1, 100.0, 100.5), spread(ETH, as_of, 5.0, 6.0)])
     page = open_page()
     expect(cell(page, BTC, "bid")).to_have_text("100.0")
-    gateway.publish("spreads", [unseen(BTC, now(), reason)])
+    gateway.publish("spreads", [unseen(BTC, as_of, reason)])
     for name in ("bid", "ask", "spread", "bps", "mean", "against"):
         expect(cell(page, BTC, name)).to_contain_text("–")
         explained = cell(page, BTC, name).locator("xpath=descendant-or-self::*[@title][1]")
@@ -261,7 +265,7 @@ def test_the_chart_opens_with_fifteen_minutes_and_leaves_holes(
         return bool(plot.locator("canvas").evaluate(_DRAWN, share))
 
     for plot in plots.all():
-        assert drawn(plot, 0.2)
+        until(page, partial(drawn, plot, 0.2))
         assert drawn(plot, 0.8)
         assert not drawn(plot, 0.5)
     box = plots.first.locator(".u-over").bounding_box()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
-from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread, unseen
+from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread, unseen, until
 
 COINBASE_BTC = "coinbase:BTC-USD"
 HELD_S = 4 * 3_600
@@ -96,10 +97,10 @@ def test_a_click_on_a_coin_opens_it_and_leaving_it_ends_what_it_began(
     at_coin = [["bars", "feeds", "indicators", "quotes", "spreads"], ["spreads"]]
     elements = "document.querySelectorAll('*').length"
     page.wait_for_function("document.querySelectorAll('.candles canvas').length > 0")
-    _until(page, lambda: channels()[-1:] == at_coin[1:] and at_coin[0] in channels())
+    until(page, lambda: channels()[-1:] == at_coin[1:] and at_coin[0] in channels())
     page.keyboard.press("Escape")
     expect(page.get_by_role("table")).to_be_visible()
-    _until(page, lambda: channels() == [["feeds", "quotes", "spreads"]])
+    until(page, lambda: channels() == [["feeds", "quotes", "spreads"]])
     left = page.evaluate(elements)
     for _ in range(5):
         page.evaluate("location.hash = '#/coin/BTC'")
@@ -108,17 +109,9 @@ def test_a_click_on_a_coin_opens_it_and_leaving_it_ends_what_it_began(
         expect(page.get_by_role("heading", name="ETH-USD kraken")).to_be_visible()
         page.evaluate("location.hash = '#/'")
         expect(page.get_by_role("table")).to_be_visible()
-    _until(page, lambda: channels() == [["feeds", "quotes", "spreads"]])
+    until(page, lambda: channels() == [["feeds", "quotes", "spreads"]])
     # The market's tiles and plots are there once they have been shown.
     assert page.evaluate(elements) < left + 120
-
-
-def _until(page: Page, condition: Any) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        page.wait_for_timeout(100)
-    pytest.fail("expected what was subscribed to change, it did not")
 
 
 def test_candles_are_drawn_and_what_is_not_held_or_not_seen_is_empty(open_page: OpenPage) -> None:
@@ -128,13 +121,12 @@ def test_candles_are_drawn_and_what_is_not_held_or_not_seen_is_empty(open_page: 
     expect(note).to_contain_text(re.compile(r"Held from .* on; what lies before is empty"))
     expect(note).to_contain_text(re.compile(r"\d+ of them from candles"))
     expect(note).to_contain_text(re.compile(r"\d+ not seen \(down: "))
-    assert coloured(page, 0.45) > 0
-    assert coloured(page, 0.95) > 0
+    until(page, lambda: coloured(page, 0.45) > 0 and coloured(page, 0.95) > 0)
     assert coloured(page, 0.1) == 0
     # The line of an indicator goes over what was not seen; the candles do not.
     page.get_by_role("button", name="SMA 20").click()
     expect(page.get_by_role("button", name="SMA 20")).to_have_attribute("aria-pressed", "false")
-    _until(page, lambda: coloured(page, 1 - 0.32 * 4 / 6) == 0)
+    until(page, lambda: coloured(page, 1 - 0.32 * 4 / 6) == 0)
     assert coloured(page, 0.95) > 0
     assert ground(page, 0.11) == ground(page, 1 - 0.32 * 4 / 6) != ground(page, 0.93)
     expect(page.get_by_text("paler: from the exchange's candles")).to_be_visible()
@@ -148,10 +140,11 @@ def test_a_bar_that_ends_is_drawn_at_once(gateway: MockGateway, open_page: OpenP
     page = opened(open_page)
     page.get_by_label("Exchange", exact=True).first.select_option("kraken")
     key = f"{BTC}|1m"
-    _until(page, lambda: any(s["keys"] == [key] for s in gateway.subscriptions))
-    start = now() // 60 * 60
-    _until(page, lambda: gateway.asked("/v1/coins/BTC/bars")[-1].get("exchange") == "kraken")
+    until(page, lambda: any(s["keys"] == [key] for s in gateway.subscriptions))
+    until(page, lambda: gateway.asked("/v1/coins/BTC/bars")[-1].get("exchange") == "kraken")
     expect(page.locator(".candles")).to_have_attribute("aria-busy", "false")
+    # Not before the last bar that was answered, if a minute has ended since.
+    start = now() // 60 * 60
     bar = made.bar("1m", start, 100, close=123.4, high=123.9, market=BTC)
     gateway.publish("bars", [(key, start // 60, bar)])
     expect(page.locator(".ohlc")).to_contain_text("C 123.4")
@@ -169,11 +162,11 @@ def test_a_composite_is_asked_for_again_when_one_of_its_markets_has_a_bar(
 ) -> None:
     page = opened(open_page)
     keys = [f"{COINBASE_BTC}|1m", f"{BTC}|1m"]
-    _until(page, lambda: any(s["keys"] == keys for s in gateway.subscriptions))
+    until(page, lambda: any(s["keys"] == keys for s in gateway.subscriptions))
     asked = len(gateway.asked("/v1/coins/BTC/bars"))
     start = now() // 60 * 60
     gateway.publish("bars", [(key, start // 60, made.bar("1m", start, 100)) for key in keys])
-    _until(page, lambda: len(gateway.asked("/v1/coins/BTC/bars")) > asked)
+    until(page, lambda: len(gateway.asked("/v1/coins/BTC/bars")) > asked)
     query = gateway.asked("/v1/coins/BTC/bars")[-1]
     assert "exchange" not in query
     assert seconds(query, "end") - seconds(query, "start") <= 7 * 60
@@ -207,36 +200,35 @@ def test_indicators_are_switched_on_and_off_and_say_what_they_rest_on(
 
 
 def test_a_range_asks_for_bars_of_its_length(gateway: MockGateway, open_page: OpenPage) -> None:
+    begun = now()
     page = opened(open_page)
+
+    def asks_for(length: int) -> bool:
+        query = gateway.asked("/v1/coins/BTC/bars")[-1]
+        return seconds(query, "end") - seconds(query, "start") == length
+
     for name, length, interval in [
         ("1 h", 3_600, "1m"),
         ("24 h", 86_400, "5m"),
         ("7 d", 604_800, "1h"),
     ]:
         page.get_by_role("button", name=name, exact=True).click()
-        _until(
-            page,
-            lambda length=length: (
-                seconds(query := gateway.asked("/v1/coins/BTC/bars")[-1], "end")
-                - seconds(query, "start")
-                == length
-            ),
-        )
+        until(page, partial(asks_for, length))
         query = gateway.asked("/v1/coins/BTC/bars")[-1]
         assert query["interval"] == interval
         assert query["quote"] == "USD"
-        assert 0 <= seconds(query, "end") - now() <= made.SECONDS[interval]
+        assert begun <= seconds(query, "end") <= now() + made.SECONDS[interval]
     page.get_by_role("button", name="Custom").click()
     page.get_by_label("From, UTC").fill("2026-01-05T10:00")
     page.get_by_label("To, UTC").fill("2026-01-05T12:30")
     page.get_by_role("button", name="Show", exact=True).click()
-    _until(page, lambda: gateway.asked("/v1/coins/BTC/bars")[-1]["start"] == "2026-01-05T10:00:00Z")
+    until(page, lambda: gateway.asked("/v1/coins/BTC/bars")[-1]["start"] == "2026-01-05T10:00:00Z")
     assert gateway.asked("/v1/coins/BTC/bars")[-1]["end"] == "2026-01-05T12:30:00Z"
     page.get_by_label("To, UTC").fill("2026-01-05T09:00")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_text("The end must come after the start.")).to_be_visible()
     # What is past needs no live bars.
-    _until(page, lambda: gateway.unsubscriptions[-1]["channel"] in ("bars", "indicators"))
+    until(page, lambda: gateway.unsubscriptions[-1]["channel"] in ("bars", "indicators"))
 
 
 def test_a_refused_range_says_why(gateway: MockGateway, open_page: OpenPage) -> None:
@@ -257,8 +249,8 @@ def test_after_a_lost_line_bars_are_asked_for_again(
     asked = len(gateway.asked("/v1/coins/BTC/bars"))
     gateway.subscriptions.clear()
     gateway.start()
-    _until(page, lambda: len(gateway.asked("/v1/coins/BTC/bars")) > asked)
-    _until(page, lambda: {"bars", "indicators"} <= {s["channel"] for s in gateway.subscriptions})
+    until(page, lambda: len(gateway.asked("/v1/coins/BTC/bars")) > asked)
+    until(page, lambda: {"bars", "indicators"} <= {s["channel"] for s in gateway.subscriptions})
 
 
 def test_the_spread_is_shown_against_its_band_with_what_it_rests_on(

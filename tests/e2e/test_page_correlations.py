@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
-from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread
+from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread, until
 
 COINS = ["BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "LTC", "DOT", "LINK", "SHIB"]
 MANY = [f"C{index:03d}" for index in range(500)]
@@ -50,6 +50,8 @@ def opened(open_page: OpenPage, coins: int = 10, **options: Any) -> Page:
         expect(about(page)).to_contain_text("coins")
         page.get_by_label("Coins", exact=True).select_option("*")
     expect(about(page)).to_contain_text(f"{coins} coins", timeout=WITHIN_MS)
+    # It is drawn when it has been given its size.
+    page.wait_for_function("document.querySelector('.heatmap canvas').width > 300")
     return page
 
 
@@ -162,9 +164,12 @@ def test_a_new_step_is_shown_with_what_it_rests_on(
     page = opened(open_page)
     expect(about(page)).to_contain_text("25% of the returns from candles.")
     expect(about(page)).to_contain_text("pairs have changed against 24h.5m.pearson.")
-    page.wait_for_function("document.querySelector('.heatmap canvas').width > 300")
-    asked = [s for s in gateway.subscriptions if s["channel"] == "correlations"]
-    assert [(s["keys"], s["coins"]) for s in asked] == [([TABLE], COINS)]
+
+    def asked() -> list[Data]:
+        return [s for s in gateway.subscriptions if s["channel"] == "correlations"]
+
+    until(page, asked)
+    assert [(s["keys"], s["coins"]) for s in asked()] == [([TABLE], COINS)]
     later = now() + 10
     step = {**made.matrix(COINS, later, TABLE), "masked": ["kraken/2"], "rest_share": 0.5}
     gateway.publish("correlations", [(TABLE, later // 10, step)])
@@ -173,7 +178,7 @@ def test_a_new_step_is_shown_with_what_it_rests_on(
     expect(about(page)).to_contain_text("50% of the returns from candles.")
     page.get_by_role("link", name="← All markets").click()
     expect(page.get_by_role("table")).to_be_visible()
-    page.wait_for_timeout(200)
+    until(page, lambda: gateway.unsubscriptions)
     assert [s["channel"] for s in gateway.unsubscriptions] == ["correlations"]
 
 

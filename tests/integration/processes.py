@@ -68,7 +68,7 @@ def processes(settings: Settings) -> Iterator[Processes]:
 def owned(port: int) -> int:
     """Return how many partitions a worker of ingestion owns, 0 where it does not say."""
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=15) as answer:
             lines = answer.read().decode().splitlines()
     except OSError:
         return 0

@@ -25,7 +25,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from models.errors import TransportError
 from models.settings import Settings
+from services.kafka_access import admitted_brokers
 from services.local.kafka.broker import KafkaBroker, answers_metadata
 from services.local.ports import LOOPBACK, choose_port
 from tests.integration.line import tail_of, until
@@ -208,6 +210,16 @@ class SecuredKafka:
         client = AdminClient({"bootstrap.servers": inside})
         for future in client.alter_user_scram_credentials([user]).values():
             future.result(_LIMIT_S)
+
+        def is_let_in() -> bool:
+            try:
+                admitted_brokers(self.by_password("SCRAM-SHA-512"))
+            except TransportError:
+                return False
+            return True
+
+        # A broker says yes before it knows the password.
+        until(is_let_in, "the user to be let in", lambda: tail_of(self._log))
 
 
 def _name(text: str) -> x509.Name:

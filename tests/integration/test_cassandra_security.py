@@ -67,8 +67,10 @@ class SecuredCassandra(CassandraForTests):
         def is_added() -> bool:
             try:
                 with open_session(first, keyspace="") as session:
+                    # It may be there of a try whose second half has failed.
                     session.execute(
-                        f"CREATE ROLE {_USER} WITH LOGIN = true AND PASSWORD = '{self.password}'"
+                        f"CREATE ROLE IF NOT EXISTS {_USER} "
+                        f"WITH LOGIN = true AND PASSWORD = '{self.password}'"
                     )
                     session.execute(f"GRANT CREATE ON ALL KEYSPACES TO {_USER}")
             except StoreError as error:

@@ -32,7 +32,7 @@ _KILLS: tuple[tuple[float, str], ...] = (
     (0.29, "outputs_acknowledged:5"),
     (0.46, ""),
     (0.61, "changelog_acknowledged:4"),
-    (0.76, ""),
+    (0.7, ""),
 )
 
 
@@ -44,12 +44,16 @@ def kill_in_the_middle(line: Line, feed: Feed, worker: SpreadWorker, share: floa
 
 
 def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
-    """Feed a little at a time until the worker has killed itself; the rest waits."""
+    """Feed a little at a time until the worker has killed itself; the rest waits.
+
+    A worker that is slow is not overtaken, so that it dies in the middle.
+    """
     shares = itertools.count(feed.sent, 20)
 
     def has_ended() -> bool:
-        if line.committed() / len(feed) < 0.85:
-            feed.send(next(shares) / len(feed))
+        done = line.committed() / len(feed)
+        if done < 0.85:
+            feed.send(min(next(shares) / len(feed), done + 0.1))
         return not worker.is_alive()
 
     line.until(has_ended, f"{worker.name} to kill itself")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +59,23 @@ def test_one_port_is_not_given_twice() -> None:
     free = choose_port("kafka", 0, None, ())
     with pytest.raises(StackError, match="which is set for kafka-controller"):
         choose_port("kafka-controller", free, None, (free,))
+
+
+def test_a_chosen_port_is_chosen_by_no_other_process_while_this_one_lives() -> None:
+    """Its server may not listen yet."""
+    free = choose_port("kafka", 0, None, ())
+    choose = (
+        f"from services.local.ports import choose_port;print(choose_port('kafka', 0, {free}, ()))"
+    )
+
+    def chosen_elsewhere() -> int:
+        command = [sys.executable, "-c", choose]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert chosen_elsewhere() != free
+    for _ in range(64):
+        choose_port("kafka", 0, None, ())
+    assert chosen_elsewhere() == free, "a claim of long ago is given back"
 
 
 def test_state_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -155,8 +155,8 @@ def test_a_silent_connection_is_made_anew() -> None:
     async def run() -> None:
         first = sends(message("snapshot", 5, 4), then=silent)
         async with Server(first, sends(*updates(6))) as server:
-            found = await events(follow(server, silence_s=0.2), 6)
-        assert found[1] == Reconnected("silent for 0.2 s")
+            found = await events(follow(server, silence_s=1), 6)
+        assert found[1] == Reconnected("silent for 1 s")
 
     asyncio.run(run())
 

@@ -69,6 +69,8 @@ class Kafka:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.has_sent = asyncio.Event()
+        """Whether bars and indicators have come."""
         self.refuses = False
 
     async def send(
@@ -79,6 +81,8 @@ class Kafka:
         if self.refuses:
             raise FormerOwnerError("expected a member")
         self.sent.append(topic)
+        if {"bars", "indicators"} <= set(self.sent):
+            self.has_sent.set()
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
@@ -113,11 +117,10 @@ def test_a_former_owner_forgets_what_it_had_in_hand_and_goes_on_when_it_is_assig
         async def assigned() -> None:
             await worker.open([0], {})
             worker.take("kraken_trades", cast(RecordBatch, _Batch("kraken_trades", 0, records)))
-            for _ in range(50):
-                await asyncio.sleep(0.01)
 
         kafka.refuses = True
         await assigned()
+        await asyncio.sleep(0.5)
         assert not running.done()
         assert kafka.sent == []
         worker.take("kraken_trades", cast(RecordBatch, _Batch("kraken_trades", 0, records)))
@@ -125,7 +128,9 @@ def test_a_former_owner_forgets_what_it_had_in_hand_and_goes_on_when_it_is_assig
         await asyncio.sleep(0.3)
         assert kafka.sent == []
         await assigned()
-        assert {"bars", "indicators"} <= set(kafka.sent)
+        async with asyncio.timeout(60):
+            await kafka.has_sent.wait()
+        assert set(kafka.sent) >= {"bars", "indicators"}
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
