@@ -19,6 +19,7 @@ import faust  # noqa: E402
 from faust.transport.drivers.aiokafka import Transport  # noqa: E402
 from faust.types import TP  # noqa: E402
 
+from agents.runtime.assignor import EvenAssignor  # noqa: E402
 from agents.runtime.consumer import (  # noqa: E402
     BatchConsumer,
     BatchTransport,
@@ -268,6 +269,9 @@ def _faust_settings(settings: Settings, name: str, brokers: str) -> dict[str, An
         "broker_credentials": broker_credentials(settings),
         "datadir": str(data_folder),
         "store": "memory://",
+        # Faust reads a changelog from its beginning even where a standby has read it.
+        "table_standby_replicas": 0,
+        "PartitionAssignor": EvenAssignor,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "topic_partitions": settings.partitions,

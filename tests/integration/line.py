@@ -77,9 +77,9 @@ def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **environment_of(settings), "PYTHONUNBUFFERED": "1"}
 
 
-def command(*words: str) -> list[str]:
+def command(*words: str, module: str = "services.cli") -> list[str]:
     """Return the command line of `cointide …` with the interpreter of the tests."""
-    return [sys.executable, "-m", "services.cli", *words]
+    return [sys.executable, "-m", module, *words]
 
 
 def cointide(
@@ -108,6 +108,7 @@ class AgentWorker:
         instance: str,
         fault_point: str,
         agent: str = "spread",
+        module: str = "services.cli",
     ) -> None:
         """Start it; its log is `logs/NAME.log` in the data folder."""
         self.name = name
@@ -126,7 +127,7 @@ class AgentWorker:
         )
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command("agent", agent),
+                command("agent", agent, module=module),
                 cwd=ROOT,
                 env=environment(own),
                 stdin=subprocess.DEVNULL,
@@ -248,14 +249,16 @@ class Line:
                 worker.kill()
         self._consumer.close()
 
-    def start_worker(self, instance: str = "", fault_point: str = "") -> AgentWorker:
+    def start_worker(
+        self, instance: str = "", fault_point: str = "", module: str = "services.cli"
+    ) -> AgentWorker:
         """Start a worker, dynamic in its group unless it has an `instance`; do not wait for it.
 
-        An instance keeps its port, as under `cointide up`.
+        An instance keeps its port, as under `cointide up`. `module` is run as `cointide`.
         """
         name = f"{self.agent}-{len(self.workers)}"
         port = self._ports.setdefault(instance or name, choose_port(name, 0, None, ()))
-        worker = AgentWorker(self.settings, name, port, instance, fault_point, self.agent)
+        worker = AgentWorker(self.settings, name, port, instance, fault_point, self.agent, module)
         self.workers.append(worker)
         return worker
 

@@ -146,8 +146,6 @@ def correlation(namespaced: Settings) -> Iterator[Correlation]:
     """Give a line with coins whose market values decide which take part."""
     settings = namespaced.model_copy(
         update={
-            # Faust gives each of three workers two of them; of four one would get none.
-            "partitions": 6,
             "correlation_tables": [*_BY_ORACLE, _BY_SECOND],
             "correlation_many_coins": _MOST_COINS,
         }
