@@ -31,16 +31,24 @@ class ArchivedUpTo(msgspec.Struct, frozen=True):
 class Manifest:
     """The entries of an archive.
 
-    Methods raise OSError where the store cannot be read or written, InvariantError where it holds
-    what no archive does.
+    Methods raise OSError where the store cannot be read or written, or where the archive that has
+    been there is gone; InvariantError where it holds what no archive does.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def begin(self) -> None:
+        """Begin an archive where there has been none yet."""
+        self._store.begin()
+
     def all_names(self, topic: str) -> list[EntryName]:
         """Return the names of a topic's entries, those that were merged into others as well."""
         files = self._store.files(manifest_folder(topic), recursive=False)
+        if files:
+            self._store.seen()
+        else:
+            self._store.look()
         names = (entry_name(PurePosixPath(file.path).name) for file in files)
         return [name for name in names if name is not None]
 
@@ -73,9 +81,12 @@ class Manifest:
 
     def write_files(self, rendered: Rendered) -> None:
         """Write the data files of a chunk."""
+        self._store.look()
         for path, content in rendered.contents.items():
             self._store.write(path, content)
 
     def write_entry(self, entry: Entry) -> None:
         """Write an entry: from now on its files are part of the archive."""
+        # What was written to nowhere must not count.
+        self._store.look()
         self._store.write(entry.path, encode_entry(entry))

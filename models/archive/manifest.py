@@ -11,6 +11,9 @@ import msgspec
 from models.errors import InvariantError
 
 MANIFEST_VERSION = 1
+MANIFEST_ROOT = "manifest"
+ARCHIVE_MARK = f"{MANIFEST_ROOT}/archive.json"
+"""The file by which an archive is known that holds nothing yet."""
 
 _NAME = re.compile(r"p(\d{3,})-(\d{16,})-(\d{16,})\.json\Z")
 
@@ -91,7 +94,7 @@ def chunk_name(partition: int, first_offset: int, last_offset: int) -> str:
 
 def manifest_folder(topic: str) -> str:
     """Return the folder of a topic's entries below the root."""
-    return f"manifest/{topic}"
+    return f"{MANIFEST_ROOT}/{topic}"
 
 
 def entry_name(file_name: str) -> EntryName | None:

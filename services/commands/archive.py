@@ -15,6 +15,7 @@ from models.errors import StoreError
 from models.settings import Settings
 from services.archive.check import TopicReport, check
 from services.archive.compaction import compact
+from services.archive.existing import existing_archive
 from services.commands import add_namespace
 from services.commands.columns import aligned
 from services.local.state import needing_cassandra
@@ -28,10 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_namespace(parser)
     parser.add_argument(
         "what",
-        choices=("files", "compact", "schema"),
+        choices=("files", "compact", "create", "schema"),
         help="files: what the manifest says is there, checked against the store, exit status 1 "
-        "where something is missing; compact: merge the chunks of hours that are over; schema: "
-        "make keyspace and tables in Cassandra what this version and the settings say",
+        "where something is missing; compact: merge the chunks of hours that are over; create: "
+        "begin a new archive where the one that has been there is gone for good; schema: make "
+        "keyspace and tables in Cassandra what this version and the settings say",
     )
     parser.add_argument(
         "--wait",
@@ -50,7 +52,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.what == "schema":
         make_schema(needing_cassandra(settings), arguments.wait)
         return 0
-    store, topics = open_store(settings), archived_topics(settings.exchanges)
+    if arguments.what == "create":
+        return _create(settings)
+    store, topics = existing_archive(settings), archived_topics(settings.exchanges)
     try:
         if arguments.what == "compact":
             done = compact(store, topics, time.time())
@@ -68,6 +72,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _create(settings: Settings) -> int:
+    store = open_store(settings)
+    try:
+        is_new = store.create()
+    except OSError as error:
+        raise StoreError(f"expected a store that can be written, but {error}") from error
+    print(f"{store.name}: {'an empty archive' if is_new else 'there is an archive already'}")
+    return 0
 
 
 def make_schema(settings: Settings, waits: bool) -> None:
