@@ -61,6 +61,11 @@ class Entry(msgspec.Struct, frozen=True):
     replaces: list[str] = []
 
     @property
+    def entry_name(self) -> EntryName:
+        """Return what its name says."""
+        return EntryName(self.partition, self.first_offset, self.last_offset)
+
+    @property
     def name(self) -> str:
         """Return the name of its files, without a suffix."""
         return chunk_name(self.partition, self.first_offset, self.last_offset)
@@ -69,6 +74,11 @@ class Entry(msgspec.Struct, frozen=True):
     def path(self) -> str:
         """Return where it lies below the root."""
         return f"{manifest_folder(self.topic)}/{self.name}.json"
+
+    def touches(self, start: int, end: int) -> bool:
+        """Return whether it may hold something of `[start, end)`; nanoseconds."""
+        least, greatest = self.least_time, self.greatest_time
+        return least is not None and greatest is not None and least < end and greatest >= start
 
     def file(self, kind: str) -> DataFile | None:
         """Return its file of a kind, None where there were no such rows."""
