@@ -243,12 +243,14 @@ def test_reading_waits_while_too_much_is_not_written(
     async def story() -> None:
         settings = Settings(data_dir=tmp_path)
         async with working(settings) as worked:
+            aside = (tmp_path / "archive").rename(tmp_path / "aside")
             (tmp_path / "archive").write_text("in the way")
             worked.give(records())
             room = asyncio.create_task(worked.worker.room())
             await until(lambda: worked.counted("cointide_archive_failures_total") >= 1, "a failure")
             assert not room.done()
             (tmp_path / "archive").unlink()
+            aside.rename(tmp_path / "archive")
             await asyncio.wait_for(room, _LIMIT_S)
 
     asyncio.run(story())
