@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agents.archive.archived_before import ArchivedBefore
 from agents.archive.manifest import Manifest
 from agents.archive.metrics import ArchiveMetrics
 from agents.archive.store import open_store
@@ -27,7 +28,7 @@ def main(settings: Settings, brokers: str) -> None:
             f"expected archive_chunk_s to divide {_HOUR}, was {settings.archive_chunk_s}"
         )
     metrics = ArchiveMetrics()
-    manifest = Manifest(open_store(settings))
+    manifest = Manifest(open_store(settings, ArchivedBefore(brokers, settings)))
     topics = archived_topics(settings.exchanges)
 
     def make(log: FaustLog, table: StepTable) -> ArchiveWorker:

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pyarrow.fs as pafs
 
+from models.archive.manifest import ARCHIVE_MARK, MANIFEST_ROOT
 from models.errors import SettingsError
 from models.settings import Settings
 
 ASIDE = ".aside"
 """Suffix of a file that is not complete."""
+
+_MARK_CONTENT = b'{"v": 1}\n'
+_NO_ARCHIVE = ("backfill",)
+"""Below the manifest what may be there without an archive."""
 
 _LISTINGS = 5
 _S3_TRIES = 2
@@ -37,13 +43,74 @@ class StoredFile(msgspec.Struct, frozen=True):
 class Store:
     """The files of one archive; paths are relative to its root, with `/`.
 
+    A folder that is not mounted and a bucket that was deleted look like an empty archive: so an
+    archive has a mark, and where one has been and now is none, that is an outage.
+
     Every method raises OSError where the store cannot be reached, read or written.
     """
 
-    def __init__(self, filesystem: pafs.FileSystem, folder: Path | None) -> None:
-        """`filesystem` begins at the root; `folder` is the root where it is a local one."""
+    def __init__(
+        self,
+        filesystem: pafs.FileSystem,
+        folder: Path | None,
+        name: str,
+        was_written: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`filesystem` begins at the root; `folder` is the root where it is a local one.
+
+        `name` is the root as people know it. `was_written` says whether there has been an archive,
+        from elsewhere than the store; it may raise OSError.
+        """
         self.filesystem = filesystem
         self._folder = folder
+        self.name = name
+        self._was_written = was_written
+        self._was_there = False
+
+    def is_there(self) -> bool:
+        """Return whether an archive is there: its mark, or entries from before there were marks."""
+        selector = pafs.FileSelector(MANIFEST_ROOT, recursive=False, allow_not_found=True)
+        is_there = any(found.base_name not in _NO_ARCHIVE for found in self._listed(selector))
+        if is_there:
+            self.seen()
+        return is_there
+
+    def seen(self) -> None:
+        """Remember that an archive is there."""
+        self._was_there = True
+
+    def look(self) -> None:
+        """See that an archive is there, if there has been one.
+
+        Raises:
+            FileNotFoundError: there has been one, and now there is none.
+        """
+        if not self.is_there() and (self._was_there or self._was_written()):
+            raise FileNotFoundError(
+                f"expected the archive in {self.name} that has been there, was none: "
+                "mount or restore it (`cointide archive create` begins a new one)"
+            )
+
+    def require(self) -> None:
+        """See that an archive is there.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if not self.is_there():
+            raise FileNotFoundError(f"expected an archive in {self.name}, was none")
+
+    def begin(self) -> None:
+        """Begin an archive where there is none; as `look` where there has been one."""
+        self.look()
+        self.create()
+
+    def create(self) -> bool:
+        """Begin an archive where there is none; return whether there was none."""
+        is_new = not self.is_there()
+        if self.size(ARCHIVE_MARK) is None:
+            self.write(ARCHIVE_MARK, _MARK_CONTENT)
+        return is_new
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file as a whole, in the place of one that is there."""
@@ -86,8 +153,10 @@ class Store:
         return list(self.filesystem.get_file_info(selector))
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, was_written: Callable[[], bool] = lambda: False) -> Store:
     """Return the store that the settings name; with a namespace it is a folder within.
+
+    `was_written` says whether there has been an archive, where the store itself does not.
 
     Raises:
         SettingsError: the address is neither a folder nor an address of S3.
@@ -95,7 +164,8 @@ def open_store(settings: Settings) -> Store:
     url = settings.archive_url or str((settings.data_dir / "archive").absolute())
     if "://" not in url:
         folder = (Path(url) / settings.namespace).absolute()
-        return Store(pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem()), folder)
+        filesystem = pafs.SubTreeFileSystem(str(folder), pafs.LocalFileSystem())
+        return Store(filesystem, folder, str(folder), was_written)
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.hostname:
         raise SettingsError(
@@ -119,13 +189,13 @@ def open_store(settings: Settings) -> Store:
     if endpoint.netloc:
         options["endpoint_override"] = endpoint.netloc
         options.setdefault("scheme", endpoint.scheme)
-    filesystem = pafs.S3FileSystem(
+    bucket = pafs.S3FileSystem(
         retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=_S3_TRIES),
         **timeouts,
         **options,
     )
     root = PurePosixPath(parts.hostname, parts.path.strip("/"), settings.namespace)
-    return Store(pafs.SubTreeFileSystem(str(root), filesystem), None)
+    return Store(pafs.SubTreeFileSystem(str(root), bucket), None, f"s3://{root}", was_written)
 
 
 def _write_local(path: Path, content: bytes) -> None:

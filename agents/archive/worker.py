@@ -58,6 +58,7 @@ class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
     async def _load(
         self, partitions: list[int], mirror: Mapping[int, Mapping[bytes, Step]]
     ) -> Found:
+        await asyncio.to_thread(self._manifest.begin)
         up_to = {
             topic: await asyncio.to_thread(self._manifest.archived_up_to, topic)
             for topic in self._topics()

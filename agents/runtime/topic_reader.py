@@ -21,6 +21,7 @@ _AT_ONCE = 500
 _STEP_S = 0.05
 # A topic that has just been created, or whose leader changes: soon somebody leads it.
 _MOVING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_ABSENT = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
 
 
 class TopicRecord(msgspec.Struct, frozen=True):
@@ -92,6 +93,16 @@ class TopicReader:
         if found.error is not None:
             raise TransportError(f"expected topic {name} to be there, but {found.error}")
         return sorted(found.partitions)
+
+    def was_written(self, name: str) -> bool:
+        """Return whether a topic has ever held a record; one that is not there has not."""
+        try:
+            found = self._consumer.list_topics(name, timeout=self._limit_s).topics[name]
+        except KafkaException as error:
+            raise TransportError(f"expected topic {name}, but {error}") from error
+        if found.error is not None and found.error.code() in _ABSENT:
+            return False
+        return any(self.bounds(name, partition)[1] for partition in self.partitions(name))
 
     def bounds(self, name: str, partition: int) -> tuple[int, int]:
         """Return the first offset that a partition holds, and the one after its last."""

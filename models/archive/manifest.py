@@ -11,6 +11,9 @@ import msgspec
 from models.errors import InvariantError
 
 MANIFEST_VERSION = 1
+MANIFEST_ROOT = "manifest"
+ARCHIVE_MARK = f"{MANIFEST_ROOT}/archive.json"
+"""The file by which an archive is known that holds nothing yet."""
 
 _NAME = re.compile(r"p(\d{3,})-(\d{16,})-(\d{16,})\.json\Z")
 
@@ -58,6 +61,11 @@ class Entry(msgspec.Struct, frozen=True):
     replaces: list[str] = []
 
     @property
+    def entry_name(self) -> EntryName:
+        """Return what its name says."""
+        return EntryName(self.partition, self.first_offset, self.last_offset)
+
+    @property
     def name(self) -> str:
         """Return the name of its files, without a suffix."""
         return chunk_name(self.partition, self.first_offset, self.last_offset)
@@ -66,6 +74,11 @@ class Entry(msgspec.Struct, frozen=True):
     def path(self) -> str:
         """Return where it lies below the root."""
         return f"{manifest_folder(self.topic)}/{self.name}.json"
+
+    def touches(self, start: int, end: int) -> bool:
+        """Return whether it may hold something of `[start, end)`; nanoseconds."""
+        least, greatest = self.least_time, self.greatest_time
+        return least is not None and greatest is not None and least < end and greatest >= start
 
     def file(self, kind: str) -> DataFile | None:
         """Return its file of a kind, None where there were no such rows."""
@@ -91,7 +104,7 @@ def chunk_name(partition: int, first_offset: int, last_offset: int) -> str:
 
 def manifest_folder(topic: str) -> str:
     """Return the folder of a topic's entries below the root."""
-    return f"manifest/{topic}"
+    return f"{MANIFEST_ROOT}/{topic}"
 
 
 def entry_name(file_name: str) -> EntryName | None:

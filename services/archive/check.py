@@ -9,6 +9,7 @@ import msgspec
 from agents.archive.manifest import Manifest
 from agents.archive.store import Store
 from models.archive.manifest import Entry
+from services.archive.status import gap_between
 
 
 class TopicReport(msgspec.Struct):
@@ -36,16 +37,18 @@ def check(store: Store, topics: Iterable[str]) -> Iterator[TopicReport]:
     manifest = Manifest(store)
     for topic in topics:
         reports: dict[int, TopicReport] = {}
+        before: Entry | None = None
         for entry in manifest.entries(topic):
             report = reports.get(entry.partition)
-            if report is None:
+            if report is None or before is None:
                 report = TopicReport(topic, entry.partition, entry.first_offset, -1)
                 reports[entry.partition] = report
-            elif entry.begins_after != report.last_offset + 1:
-                lost = f"offsets {report.last_offset + 1} to {entry.begins_after - 1} are not there"
-                report.wrong.append(lost)
+            else:
+                gaps = gap_between(before, entry)
+                report.wrong += [f"offsets {g.first} to {g.last} are not there" for g in gaps]
             _add(report, entry)
             report.wrong += _wrong_files(store, entry)
+            before = entry
         yield from reports.values()
 
 

@@ -1,7 +1,8 @@
 """Merges the chunks of an hour into one, and clears what no entry needs any more.
 
-Merged files and their entry come first, the parts go an hour later: a reader that has the old
-entries in hand still finds what they name.
+Merged files and their entry come first, what they were merged from goes an hour later: a reader
+that has the old entries in hand still finds what they name. What is as it will stay is put into the
+part of its day, so neither readers nor the next compaction read its entries one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from agents.archive.manifest import Manifest
 from agents.archive.store import ASIDE, Store, StoredFile
+from models.archive.day_parts import Section, date_of
 from models.archive.derived_tables import DERIVED_TOPICS, in_order
 from models.archive.manifest import (
     MANIFEST_VERSION,
@@ -57,12 +59,56 @@ def compact(store: Store, topics: Iterable[str], now: float) -> Compacted:
     done = Compacted()
     reader = ArchiveReader(store)
     for topic in topics:
-        for group in _groups(reader.manifest.entries(topic), now):
-            _merge(store, reader, group)
+        sections = reader.manifest.sections(topic)
+        entries = {
+            entry.entry_name: entry
+            for section in sections
+            if section.part is None
+            for entry in reader.manifest.entries_of(topic, section)
+        }
+        for group in list(_groups(list(entries.values()), now)):
+            merged = _merge(store, reader, group)
+            for entry in group:
+                del entries[entry.entry_name]
+            entries[merged.entry_name] = merged
             done.merged += len(group)
             done.into += 1
+        loose = sorted(entries.values(), key=lambda entry: entry.entry_name)
+        done.deleted += _put_together(reader.manifest, topic, sections, loose, now)
         done.deleted += _clear(store, topic, now)
     return done
+
+
+def _put_together(
+    manifest: Manifest,
+    topic: str,
+    sections: Sequence[Section],
+    loose: Sequence[Entry],
+    now: float,
+) -> int:
+    """Put entries that will not be merged any more into the parts of their days.
+
+    Those are the ones of hours that are over, before that of the newest. Return how many files
+    were deleted.
+    """
+    newest = {entry.partition: entry.start // HOUR for entry in loose}
+    days: dict[tuple[int, str], list[Entry]] = defaultdict(list)
+    for entry in loose:
+        hour = entry.start // HOUR
+        if hour < newest[entry.partition] and (hour + 1) * HOUR <= now:
+            days[entry.partition, date_of(entry)].append(entry)
+    for section in sections:
+        part = section.part
+        if part is not None and (part.partition, part.date) in days:
+            # There are more of this day now.
+            days[part.partition, part.date] += manifest.entries_of(topic, section)
+    for entries in days.values():
+        manifest.write_part(topic, sorted(entries, key=lambda entry: entry.entry_name))
+    listed = manifest.part_names(topic)
+    replaced = set(listed) - {each.part for each in manifest.sections(topic)}
+    for name in replaced:
+        manifest.delete_part(topic, name)
+    return len(replaced)
 
 
 def _groups(entries: Sequence[Entry], now: float) -> Iterator[list[Entry]]:
@@ -89,7 +135,7 @@ def _groups(entries: Sequence[Entry], now: float) -> Iterator[list[Entry]]:
             yield group
 
 
-def _merge(store: Store, reader: ArchiveReader, group: Sequence[Entry]) -> None:
+def _merge(store: Store, reader: ArchiveReader, group: Sequence[Entry]) -> Entry:
     first, last = group[0], group[-1]
     name = chunk_name(first.partition, first.first_offset, last.last_offset)
     files: list[DataFile] = []
@@ -108,25 +154,25 @@ def _merge(store: Store, reader: ArchiveReader, group: Sequence[Entry]) -> None:
         files.append(data_file(path, kind, table.num_rows, content))
     least = [entry.least_time for entry in group if entry.least_time is not None]
     greatest = [entry.greatest_time for entry in group if entry.greatest_time is not None]
-    Manifest(store).write_entry(
-        Entry(
-            version=MANIFEST_VERSION,
-            topic=first.topic,
-            partition=first.partition,
-            first_offset=first.first_offset,
-            last_offset=last.last_offset,
-            begins_after=first.begins_after,
-            # That of the newest, from which a writer goes on.
-            start=last.start,
-            records=sum(entry.records for entry in group),
-            rows=sum(entry.rows for entry in group),
-            least_time=min(least, default=None),
-            greatest_time=max(greatest, default=None),
-            undecodable=[each for entry in group for each in entry.undecodable],
-            files=files,
-            replaces=[entry.name for entry in group],
-        )
+    merged = Entry(
+        version=MANIFEST_VERSION,
+        topic=first.topic,
+        partition=first.partition,
+        first_offset=first.first_offset,
+        last_offset=last.last_offset,
+        begins_after=first.begins_after,
+        # That of the newest, from which a writer goes on.
+        start=last.start,
+        records=sum(entry.records for entry in group),
+        rows=sum(entry.rows for entry in group),
+        least_time=min(least, default=None),
+        greatest_time=max(greatest, default=None),
+        undecodable=[each for entry in group for each in entry.undecodable],
+        files=files,
+        replaces=[entry.name for entry in group],
     )
+    reader.manifest.write_entry(merged)
+    return merged
 
 
 def _clear(store: Store, topic: str, now: float) -> int:

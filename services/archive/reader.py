@@ -20,6 +20,7 @@ from models.archive.tick_tables import ArchivedBurst, Kind, bursts_of_tables
 from models.errors import InvariantError
 
 _BATCH_ROWS = 16_384
+_EVER = 1 << 63
 
 
 class ArchiveReader:
@@ -67,8 +68,8 @@ class ArchiveReader:
 
         Undecodable records are not among them; entries say which those were.
         """
-        for entry in self.entries(topic):
-            if partition is None or entry.partition == partition:
+        for section in self.manifest.sections(topic, partition):
+            for entry in self.manifest.entries_of(topic, section):
                 yield from self.bursts_of(entry)
 
     def bursts_of(self, entry: Entry) -> Iterator[ArchivedBurst]:
@@ -89,13 +90,14 @@ class ArchiveReader:
         self, topic: str, start: int | None = None, end: int | None = None
     ) -> Iterator[Entry]:
         """Yield the entries of a topic that may hold something of `[start, end)`."""
-        for name in self.manifest.names(topic):
-            entry = self.manifest.entry(topic, name)
-            if start is not None and (entry.greatest_time is None or entry.greatest_time < start):
-                continue
-            if end is not None and (entry.least_time is None or entry.least_time >= end):
-                continue
-            yield entry
+        begin = -_EVER if start is None else start
+        until = _EVER if end is None else end
+        is_whole = start is None and end is None
+        for section in self.manifest.sections(topic):
+            if section.may_touch(begin, until):
+                for entry in self.manifest.entries_of(topic, section):
+                    if is_whole or entry.touches(begin, until):
+                        yield entry
 
     def table(self, entry: Entry, kind: str) -> pa.Table | None:
         """Return a file of a chunk as a table, None where the chunk has no such rows."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from agents.archive.store import Store
+from models.archive.day_parts import Section
 from models.archive.manifest import Entry, EntryName
 from services.archive.reader import ArchiveReader
 
@@ -19,28 +20,35 @@ class Snapshot(ArchiveReader):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
-        self._names: dict[str, list[EntryName]] = {}
+        self._sections: dict[str, list[Section]] = {}
         self._bounds: dict[tuple[str, EntryName], _Bounds] = {}
 
     def names(self, topic: str, partition: int | None = None) -> list[EntryName]:
         """Return the names of a topic's entries, of one partition or of all."""
-        if topic not in self._names:
-            self._names[topic] = self.manifest.names(topic)
-        names = self._names[topic]
-        return [name for name in names if partition is None or name.partition == partition]
+        return [name for section in self._of(topic, partition) for name in section.names]
 
     def of_partition(
         self, topic: str, partition: int | None, start: int, end: int
     ) -> Iterator[Entry]:
         """Yield the entries of a partition (of all) that may hold something of `[start, end)`."""
-        for name in self.names(topic, partition):
-            bounds = self._bounds.get((topic, name))
-            if bounds is not None and not _touch(bounds, start, end):
+        for section in self._of(topic, partition):
+            if not section.may_touch(start, end):
                 continue
-            entry = self.manifest.entry(topic, name)
-            bounds = self._bounds[topic, name] = (entry.least_time, entry.greatest_time)
-            if _touch(bounds, start, end):
-                yield entry
+            bounds = ((name, self._bounds.get((topic, name))) for name in section.names)
+            wanted = [name for name, each in bounds if each is None or _touch(each, start, end)]
+            for entry in self.manifest.entries_of(topic, section, wanted) if wanted else []:
+                self._bounds[topic, entry.entry_name] = (entry.least_time, entry.greatest_time)
+                if entry.touches(start, end):
+                    yield entry
+
+    def _of(self, topic: str, partition: int | None) -> list[Section]:
+        if topic not in self._sections:
+            self._sections[topic] = self.manifest.sections(topic)
+        return [
+            section
+            for section in self._sections[topic]
+            if partition in (None, section.names[0].partition)
+        ]
 
     def rows_of_market(self, entry: Entry, kind: str, market: str) -> pa.Table | None:
         """Return the rows of a chunk's file that are of one market, None without such a file."""

@@ -45,6 +45,8 @@ class BackfillStore:
     def days(self, source: BackfillSource, market: str) -> list[int]:
         """Return the days of which there are bars, in order."""
         files = self._store.files(entry_folder(source, market), recursive=False)
+        if not files:
+            self._store.look()
         days = (day_of_entry(PurePosixPath(file.path).name) for file in files)
         return sorted(day for day in days if day is not None)
 
@@ -85,6 +87,7 @@ class BackfillStore:
 
         Of two minutes of captures the one that saw more stays.
         """
+        self._store.look()
         new = minutes["origin"] != ABSENT
         if not new.any():
             return 0

@@ -7,10 +7,10 @@ import argparse
 import msgspec
 import pandas as pd
 
-from agents.archive.store import open_store
 from models.errors import StoreError
 from models.settings import Settings
 from models.times import iso_seconds
+from services.archive.existing import existing_archive
 from services.audit.audit import AUDITS, Wanted, audit
 from services.audit.found import TOLERANCE, FigureFound, Found, TopicFound
 from services.audit.pieces import SECOND
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         settings.correlation_many_coins,
     )
     try:
-        found = audit(Snapshot(open_store(settings)), wanted, arguments.topics)
+        found = audit(Snapshot(existing_archive(settings)), wanted, arguments.topics)
     except OSError as error:
         raise StoreError(f"expected an archive that can be read, but {error}") from error
     is_good = _is_good(found)

@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import get_args
 
-from agents.archive.store import open_store
 from agents.correlation.tables import table_definition
 from models.errors import SettingsError, StoreError
 from models.records.bars import BarInterval
 from models.settings import Settings
+from services.archive.existing import existing_archive
 from services.commands import add_namespace
 from services.features.block import Choice
 from services.features.reading import FeatureReader
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         sampling_s=table.sampling_s,
         step_s=table.step_s,
     )
-    reader = FeatureReader(open_store(settings), settings.partitions)
+    reader = FeatureReader(existing_archive(settings), settings.partitions)
     try:
         written = write_features(reader, choice, arguments.start, arguments.end, arguments.file)
     except OSError as error:

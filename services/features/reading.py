@@ -117,8 +117,9 @@ class FeatureReader:
         batches = [
             batch
             for partition in partitions
-            for chunk in self._index.of(topic, partition, topic)
-            if chunk.touches(start * _NANOSECONDS, end * _NANOSECONDS)
+            for chunk in self._index.of(topic, partition, topic).touching(
+                start * _NANOSECONDS, end * _NANOSECONDS
+            )
             for batch in scanned(self._store, chunk, wanted, [key, "as_of", "offset", *columns])
         ]
         if not batches:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -19,7 +19,7 @@ from models.markets import coin_of, exchange_of
 from models.partition import partition_of
 from models.topics import RETURNS
 from services.archive.reader import scanned_file
-from services.history.entries import ArchivedChunk, EntryIndex
+from services.history.entries import ArchivedChunk, EntryIndex, PartitionChunks
 from services.history.merging import Stream, last_of_each, merged, times_of
 from services.history.source import Series, Span
 
@@ -43,8 +43,7 @@ class ParquetHistory:
 
         What `lost` says is missing within.
         """
-        chunks = self.chunks(series)
-        start = next((c.least_time for c in chunks if c.least_time is not None), None)
+        start = self.chunks(series).begins()
         end = self.archived_until(series)
         return None if start is None or end is None else Span(start, end + 1)
 
@@ -57,12 +56,11 @@ class ParquetHistory:
         wanted = _series_filter(series) & _within("as_of", "us", start, end)
         return [
             Stream((chunk.least_time or 0) // MICROSECOND, partial(self._batches, chunk, wanted))
-            for chunk in self.chunks(series)
-            if chunk.touches(start, end)
+            for chunk in self.chunks(series).touching(start, end)
         ]
 
-    def chunks(self, series: Series) -> list[ArchivedChunk]:
-        """Return the chunks of a series' topic partition by offset."""
+    def chunks(self, series: Series) -> PartitionChunks:
+        """Return the chunks of a series' topic partition."""
         return self.entries.of(series.topic, self.partition(series), series.topic)
 
     def partition(self, series: Series) -> int:
@@ -76,7 +74,7 @@ class ParquetHistory:
         A source publishes in time order, so nothing of it before that is missing.
         """
         name, source = _source_of(series)
-        for chunk in self.chunks(series)[: -_LOOKED_BACK - 1 : -1]:
+        for chunk in islice(self.chunks(series).newest_first(), _LOOKED_BACK):
             at = series.topic, f"{chunk.name}", source
             if at not in self._reached:
                 self._reached[at] = self._newest(chunk, ds.field(name) == source)
@@ -84,9 +82,12 @@ class ParquetHistory:
                 return self._reached[at]
         return None
 
-    def lost(self, series: Series) -> list[Span]:
-        """Return between which times records were deleted from Kafka before they were archived."""
-        return lost_between(self.chunks(series))
+    def lost(self, series: Series, start: int, end: int) -> list[Span]:
+        """Return the times that reach into `[start, end)` whose records were never archived.
+
+        They were deleted from Kafka before.
+        """
+        return self.chunks(series).lost(start, end)
 
     def _newest(self, chunk: ArchivedChunk, wanted: ds.Expression) -> int | None:
         newest = [
@@ -131,18 +132,6 @@ def scanned(
 def ticks_filter(market: str, start: int, end: int) -> ds.Expression:
     """Return what chooses a market's ticks with a time in `[start, end)`; nanoseconds."""
     return (ds.field("market") == market) & _within("time", "ns", start, end)
-
-
-def lost_between(chunks: Sequence[ArchivedChunk]) -> list[Span]:
-    """Return the times between chunks of a partition that do not join."""
-    return [
-        Span(before.greatest_time + 1, after.least_time)
-        for before, after in pairwise(chunks)
-        if after.begins_after > before.name.last_offset + 1
-        and before.greatest_time is not None
-        and after.least_time is not None
-        and before.greatest_time + 1 < after.least_time
-    ]
 
 
 def _series_filter(series: Series) -> ds.Expression:

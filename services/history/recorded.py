@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 import pyarrow as pa
 
-from services.history.entries import ArchivedChunk
 from services.history.log import KafkaLog, LogTail
 from services.history.merging import Stream
 from services.history.parquet import ParquetHistory, joined
@@ -44,11 +43,14 @@ class RecordedHistory:
         Raises:
             StoreError: the archive cannot be read.
         """
-        return first_time(self._archive.chunks(series))
+        return self._archive.chunks(series).begins()
 
-    def lost(self, series: Series) -> list[Span]:
-        """Return between which times the archive has lost rows; it raises as `begins` does."""
-        return self._archive.lost(series)
+    def lost(self, series: Series, start: int, end: int) -> list[Span]:
+        """Return the times that reach into `[start, end)` of which the archive has lost rows.
+
+        It raises as `begins` does.
+        """
+        return self._archive.lost(series, start, end)
 
     def archived(self, series: Series) -> Span | None:
         """Return what the archive holds; it raises as `begins` does."""
@@ -63,22 +65,17 @@ class RecordedHistory:
         archive = self._archive
         chunks = archive.chunks(series)
         streams = archive.streams(series, start, end)
-        begins = first_time(chunks)
-        lost = archive.lost(series)
+        begins = chunks.begins()
+        lost = archive.lost(series, start, end)
         until = archive.archived_until(series)
         is_behind = start < end and (until is None or end > until + 1)
         if with_log and self._log is not None and is_behind:
-            after = chunks[-1].name.last_offset + 1 if chunks else 0
+            after = chunks.next_offset
             tail = self._log.tail(series, archive.partition(series), after, start, end)
             streams += tail.streams("as_of")
             begins = tail.begins if begins is None else begins
             lost += lost_before(tail, after, until)
         return Recorded(series, streams, lost, begins)
-
-
-def first_time(chunks: Sequence[ArchivedChunk]) -> int | None:
-    """Return where the oldest of these chunks begins, None where none holds anything."""
-    return next((chunk.least_time for chunk in chunks if chunk.least_time is not None), None)
 
 
 def lost_before(tail: LogTail, after: int, until: int | None) -> list[Span]:

@@ -92,13 +92,13 @@ class History:
                 rows = merged_bars([partial(iter, rows), stand_in])
         return HistoryAnswer(rows, gaps, complete_from)
 
-    def lost(self, series: Series) -> list[Span]:
-        """Return between which times the archive has lost rows for ever.
+    def lost(self, series: Series, start: int, end: int) -> list[Span]:
+        """Return the times that reach into `[start, end)` of which rows are lost for ever.
 
         Raises:
             StoreError: the archive cannot be read.
         """
-        return self._recorded.lost(series)
+        return self._recorded.lost(series, start, end)
 
     def archived(self, series: Series) -> Span | None:
         """Return what the archive holds of a series, None where that is nothing.

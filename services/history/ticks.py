@@ -14,8 +14,8 @@ from models.partition import partition_of
 from services.history.entries import EntryIndex
 from services.history.log import KafkaLog
 from services.history.merging import AT_ONCE, Stream, merged
-from services.history.parquet import lost_between, scanned, ticks_filter
-from services.history.recorded import first_time, lost_before
+from services.history.parquet import scanned, ticks_filter
+from services.history.recorded import lost_before
 from services.history.series import HistoryAnswer, clipped
 
 TICK_ORDER = ("time", "offset", "row")
@@ -46,14 +46,13 @@ class TickHistory:
         wanted = ticks_filter(market, start, end)
         streams = [
             Stream(chunk.least_time or 0, partial(scanned, self._store, chunk, wanted))
-            for chunk in chunks
-            if chunk.touches(start, end)
+            for chunk in chunks.touching(start, end)
         ]
-        lost = lost_between(chunks)
-        begins = first_time(chunks)
-        until = max((c.greatest_time for c in chunks if c.greatest_time is not None), default=None)
+        lost = chunks.lost(start, end)
+        begins = chunks.begins()
+        until = chunks.until()
         if self._log is not None and (until is None or end + _LATE > until):
-            after = chunks[-1].name.last_offset + 1 if chunks else 0
+            after = chunks.next_offset
             tail = self._log.ticks(kind, market, partition, after, start, end)
             streams += tail.streams("time")
             begins = tail.begins if begins is None else begins

@@ -170,14 +170,14 @@ def _letters(settings: Settings) -> list[Record]:
 
 
 def test_while_the_store_is_away_the_worker_waits_and_goes_on(namespaced: Settings) -> None:
-    """A folder in whose place a file lies: the worker says so, and loses nothing."""
+    """A folder that is moved away: the worker says so, writes nothing there, and loses nothing."""
     settings = _settings(namespaced)
     root = settings.data_dir / "archive"
-    root.parent.mkdir(parents=True, exist_ok=True)
     with Line(settings, "archive", archived_topics(settings.exchanges)) as line:
         worker = line.start_worker(instance="archive-0")
         line.wait_until_ready(worker)
-        root.write_text("in the way")
+        line.until(root.exists, "an archive to be begun", alive=[worker])
+        aside = root.rename(root.with_name("aside"))
         _produce(settings)
         line.until(
             lambda: worker.metric("cointide_archive_failures_total") >= 3,
@@ -187,7 +187,8 @@ def test_while_the_store_is_away_the_worker_waits_and_goes_on(namespaced: Settin
         assert worker.metric("cointide_archive_degraded") == 1
         assert worker.is_ready()
         assert line.committed() == 0
-        root.unlink()
+        assert not root.exists()
+        aside.rename(root)
         line.wait_until_done()
         line.until(lambda: worker.metric("cointide_archive_degraded") == 0, "no longer degraded")
     _assert_exact(settings)

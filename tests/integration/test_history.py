@@ -128,7 +128,7 @@ def streamed(gateway: GatewayProcess, path: str, form: str) -> pa.Table:
 def test_history_is_what_was_published(gateway: GatewayProcess, settings: Settings) -> None:
     """In every form, wherever a row lies, each once; feeds and raw ticks likewise.
 
-    A store that is away is said by 503 and by `degraded`, and by nothing else.
+    An archive that is gone is said by 503 and by `degraded`, and by nothing else.
     """
     expected = {
         row["as_of"]: row
@@ -170,10 +170,9 @@ def test_history_is_what_was_published(gateway: GatewayProcess, settings: Settin
                 row["offset"] for row in rows
             ]
 
-    folder = settings.data_dir / "archive" / settings.namespace / "manifest" / SPREADS.name
+    folder = settings.data_dir / "archive" / settings.namespace
     aside = folder.with_name("aside")
     folder.rename(aside)
-    folder.write_text("no folder")
     try:
         got = httpx.get(f"http://{gateway.address}{_SPREADS}", timeout=_LIMIT_S)
         assert got.status_code == 503, got.text[:300]
@@ -181,8 +180,8 @@ def test_history_is_what_was_published(gateway: GatewayProcess, settings: Settin
         assert int(got.headers["retry-after"]) > 0
         assert gateway.get("/v1/ready") == {"ready": True, "degraded": ["archive"]}
         assert gateway.get("/v1/spreads/kraken/BTC-USD")["mid"] is not None
+        assert not folder.exists()
     finally:
-        folder.unlink()
         aside.rename(folder)
     until(
         lambda: gateway.get("/v1/ready")["degraded"] == [],

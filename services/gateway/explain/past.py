@@ -106,18 +106,18 @@ class MarketPasts:
         is_whole = held.is_whole
         places = {"archive"} if len(ticks) or len(unseen) else set()
         chunks = self._index.of(topic, partition, kind)
-        reached = max((each.greatest_time or 0 for each in chunks), default=0)
+        reached = chunks.until() or 0
         if self._brokers is not None and reached < until:
-            after = chunks[-1].name.last_offset + 1 if chunks else 0
+            after = chunks.next_offset
             log = _Log(self._brokers, self._settings, kind, market, partition)
             bursts, begins = log.read(after, past.epoch, since, until)
             if begins is not None and begins > after:
                 # What lies between is gone, or was not asked for since it is so old.
                 is_whole = False
-                if chunks:
+                if not chunks.is_empty:
                     ticks, unseen = ticks.iloc[:0], unseen.iloc[:0]
                     places = set()
-            elif not chunks:
+            elif chunks.is_empty:
                 is_whole = begins == 0
             if bursts:
                 places.add("log")
@@ -139,17 +139,17 @@ class _IndexedArchive(Snapshot):
         self, topic: str, partition: int | None, start: int, end: int
     ) -> Iterator[Entry]:
         """Yield the entries of a partition that may hold something of `[start, end)`."""
-        for chunk in self._index.of(topic, partition or 0, topic.rpartition("_")[2]):
-            least, greatest = chunk.least_time, chunk.greatest_time
-            if least is not None and greatest is not None and least < end and greatest >= start:
-                yield self.manifest.entry(topic, chunk.name)
+        chunks = self._index.of(topic, partition or 0, topic.rpartition("_")[2])
+        for chunk in chunks.touching(start, end):
+            yield self.manifest.entry(topic, chunk.name)
 
     def is_whole(self, topic: str, partition: int, since: int | None = None) -> bool:
         """Return whether a partition is archived from its beginning on."""
         chunks = self._index.of(topic, partition, topic.rpartition("_")[2])
-        if not chunks or chunks[0].begins_after:
+        first = chunks.first()
+        if first is None or first.begins_after:
             return False
-        return since is None or (chunks[0].least_time or 0) >= since
+        return since is None or (first.least_time or 0) >= since
 
 
 class _Log:

@@ -183,7 +183,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
             # Nothing is read until rows are asked for, but for the log behind the archive.
             found = self.history.series.read(self._series(market), until, until)
             begins += [] if found.complete_from is None else [found.complete_from]
-            for span in self.history.series.lost(self._series(market)):
+            for span in self.history.series.lost(self._series(market), first * length, until):
                 part = clipped(span, first * length, until)
                 gaps |= set() if part is None else {(part.start, part.end)}
         return min(begins, default=None), [Span(*gap) for gap in sorted(gaps)]

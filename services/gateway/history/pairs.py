@@ -112,11 +112,7 @@ class PairSeries(msgspec.Struct, frozen=True):
         until = self._held_until()
         found = self.history.series.read(self._series(), until * _SECOND, until * _SECOND)
         start = (first * self.length_s - self.table.window_s) * _SECOND
-        lost = [
-            span
-            for span in self.history.series.lost(self._series())
-            if span.end > start and span.start < until * _SECOND
-        ]
+        lost = self.history.series.lost(self._series(), start, until * _SECOND)
         begins = found.complete_from
         return None if begins is None else begins // _SECOND, lost
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from agents.archive.archived_before import ArchivedBefore
 from agents.archive.store import Store, open_store
-from models.archive.manifest import manifest_folder
 from models.errors import StoreError
 from models.records.correlations import CorrelationBlock
 from models.settings import Settings
-from models.topics import SPREADS
 from services.backfill.reader import BackfillReader
 from services.gateway.explain.past import MarketPasts
 from services.history.cassandra import CassandraHistory
@@ -41,10 +40,10 @@ class GatewayHistory(msgspec.Struct, frozen=True):
         """See whether the archive can be read; it blocks.
 
         Raises:
-            StoreError: it cannot.
+            StoreError: it cannot, or is gone.
         """
         try:
-            self.store.files(manifest_folder(SPREADS.name), recursive=False)
+            self.store.look()
         except OSError as error:
             raise StoreError(f"expected to list the archive, but {error}") from error
 
@@ -55,7 +54,7 @@ def open_history(settings: Settings, brokers: str) -> GatewayHistory:
     Raises:
         SettingsError: `archive_url` is no address.
     """
-    store = open_store(settings)
+    store = open_store(settings, ArchivedBefore(brokers, settings))
     log = KafkaLog(brokers, settings)
     archive = ParquetHistory(store, settings.partitions)
     # Cassandra is the fast place; without one, or while it is away, the others do.

@@ -17,11 +17,12 @@ from agents.archive.manifest import Manifest
 from agents.archive.store import ASIDE, Store, open_store
 from models.archive.chunks import ArchivedRecord
 from models.archive.manifest import EntryName, entry_name, in_force
-from models.archive.rendering import render
+from models.archive.rendering import archived_topics, render
 from models.errors import InvariantError
 from models.records.bursts import decode_quotes, encode_burst
 from models.records.unpacked import quote_objects
 from models.settings import Settings
+from models.times import seconds_of
 from services.archive.check import check
 from services.archive.compaction import compact
 from services.archive.reader import ArchiveReader
@@ -199,6 +200,51 @@ def test_a_missing_file_and_a_gap_are_told(
     told = capsys.readouterr().err
     assert "offsets 300 to 309 are not there" in told
     assert f"{entry.files[0].path}: expected {entry.files[0].bytes} bytes, was none" in told
+
+
+def test_the_status_says_from_when_until_when_how_much_and_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line a topic, also of those without anything, and one for each gap."""
+    monkeypatch.setenv("COINTIDE_DATA_DIR", str(tmp_path))
+    store = open_store(Settings(data_dir=tmp_path))
+    records = captured_records()[_TOPIC, 0]
+    archive(store, _TOPIC, 0, records[:300])
+    archive(store, _TOPIC, 0, records[310:])
+    assert main(["archive", "status"]) == 0
+    where, head, *lines = capsys.readouterr().out.splitlines()
+    assert where == f"archive {store.name}"
+    told = {
+        line.split()[0]: dict(zip(head.split(), line.split(), strict=True)) for line in lines[:-1]
+    }
+    assert told.keys() == set(archived_topics(Settings().exchanges))
+    line = told[_TOPIC]
+    files = [file for file in store.files("") if file.path.endswith(".parquet")]
+    bursts = [decode_quotes(each.value or b"") for each in (*records[:300], *records[310:])]
+    clocks = [burst.clock // 10**9 for burst in bursts]
+    assert (line["partitions"], line["missing"]) == ("1", "10")
+    assert line["records"] == str(len(bursts))
+    assert line["rows"] == str(sum(len(list(quote_objects(burst))) for burst in bursts))
+    assert line["files"] == str(len(files))
+    assert line["bytes"] == str(sum(file.bytes for file in files))
+    assert seconds_of(line["from"]) <= min(clocks)
+    assert seconds_of(line["until"]) == max(clocks)
+    assert told["bars"]["from"] == told["bars"]["until"] == "-"
+    assert lines[-1].startswith(f"{_TOPIC} 0: offsets 300 to 309 are missing, between 20")
+
+
+def test_a_command_without_an_archive_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than that there is nothing; `create` makes an empty one."""
+    monkeypatch.setenv("COINTIDE_DATA_DIR", str(tmp_path))
+    for what in ("status", "files", "compact"):
+        assert main(["archive", what]) != 0
+        assert f"expected an archive in {tmp_path}" in capsys.readouterr().err
+    for told in ("an empty archive", "there is an archive already"):
+        assert main(["archive", "create"]) == 0
+        assert told in capsys.readouterr().out
+    assert main(["archive", "status"]) == 0
 
 
 def test_an_entry_within_another_does_not_count_and_one_across_is_refused() -> None:

@@ -75,10 +75,16 @@ class MemoryLog:
 class Worked:
     """A worker that runs, and what it works on."""
 
-    def __init__(self, settings: Settings, log: MemoryLog, end: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: MemoryLog,
+        end: int | None = None,
+        was_written: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.log = log
         self.settings = settings.model_copy(update={"archive_chunk_s": _CHUNK_S})
-        self.manifest = Manifest(open_store(self.settings))
+        self.manifest = Manifest(open_store(self.settings, was_written))
         self.metrics = ArchiveMetrics()
         self.now = 0.0
         self.steps: dict[int, dict[bytes, Step]] = {}
@@ -118,9 +124,10 @@ async def working(
     log: MemoryLog | None = None,
     end: int | None = None,
     steps: Mapping[int, Mapping[bytes, Step]] | None = None,
+    was_written: Callable[[], bool] = lambda: False,
 ) -> Any:
     """Run a worker that owns partition 0."""
-    worked = Worked(settings, log or MemoryLog(), end)
+    worked = Worked(settings, log or MemoryLog(), end, was_written)
     await worked.worker.open([0], steps or {})
     task = asyncio.create_task(worked.worker.run(lambda: False))
     try:
@@ -236,12 +243,14 @@ def test_reading_waits_while_too_much_is_not_written(
     async def story() -> None:
         settings = Settings(data_dir=tmp_path)
         async with working(settings) as worked:
+            aside = (tmp_path / "archive").rename(tmp_path / "aside")
             (tmp_path / "archive").write_text("in the way")
             worked.give(records())
             room = asyncio.create_task(worked.worker.room())
             await until(lambda: worked.counted("cointide_archive_failures_total") >= 1, "a failure")
             assert not room.done()
             (tmp_path / "archive").unlink()
+            aside.rename(tmp_path / "archive")
             await asyncio.wait_for(room, _LIMIT_S)
 
     asyncio.run(story())

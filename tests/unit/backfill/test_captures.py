@@ -182,7 +182,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_anew(
                 return content.replace(b".parquet", b"-gone.parquet")
             return content
 
-    replaced = Replaced(store.filesystem, None)
+    replaced = Replaced(store.filesystem, None, store.name)
     table = BackfillStore(replaced).table(place)
     assert replaced.told
     assert table == BackfillStore(store).table(place)
