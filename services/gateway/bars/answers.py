@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -19,9 +20,13 @@ from services.gateway.dependencies import HistoryWindow
 from services.gateway.gateway import Gateway
 from services.gateway.history.answers import history_answer
 from services.gateway.history.formats import chosen_form
-from services.gateway.history.intervals import Topic, interval_series
+from services.gateway.history.intervals import IntervalSeries, Topic, interval_series
+from services.gateway.history.reads import HistoryAwayError
 from services.gateway.lists import Window
 from services.gateway.parameters import IntervalChoice, QuoteChoice, Range
+
+_PATIENCE_S = 2.0
+"""So long backfilled bars are waited for where all else is in memory."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -77,9 +82,21 @@ async def interval_answer(
     is_newest = span.start is None and span.end is None and part.cursor is None
     window = Window(1 if topic == "indicators" and is_newest else part.rows, part.cursor)
 
+    wanted = await _with_stand_ins(gateway, wanted)
+
     def show() -> Response:
-        series = wanted.in_memory()
+        series = wanted.as_held()
         chosen = chosen_numbers(series, None if span.start is None else first, last, window)
         return answer(page_of_series(series, chosen))
 
     return await gateway.rendering.run(show)
+
+
+async def _with_stand_ins(gateway: Gateway, wanted: IntervalSeries) -> IntervalSeries:
+    """Return what is in memory with backfilled bars in it, without them while they are away."""
+    if gateway.history is None or gateway.reads.is_away or not wanted.is_of_bars:
+        return wanted
+    try:
+        return await asyncio.wait_for(gateway.reads.run(wanted.with_stand_ins), _PATIENCE_S)
+    except (HistoryAwayError, TimeoutError):
+        return wanted

@@ -6,7 +6,7 @@ in memory stands for itself, the archive for what lies before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.statistics.indicators import ROW_BARS
+from services.backfill.merging import weight
 from services.gateway.bars.composite import CompositeSeries
 from services.gateway.bars.series import MarketSeries
 from services.gateway.bars.series import Series as FigureSeries
@@ -32,7 +33,6 @@ from services.gateway.memory.interval_rows import (
     HeldRows,
     Reasons,
 )
-from services.gateway.memory.intervals import HELD
 from services.gateway.memory.ring import Rows
 from services.history.merging import times_of
 from services.history.series import clipped
@@ -64,15 +64,18 @@ class IntervalPart:
         return HeldRows(self._shape, self._interval, self._rows, self._reasons, delay, {})
 
     def put(
-        self, market: str, archived: Sequence[pa.RecordBatch], held: Rows, reasons: Reasons
+        self, market: str, archived: Iterable[pa.RecordBatch], held: Rows, reasons: Reasons
     ) -> None:
-        """Take a market's archived rows, and those in memory behind; these with their reasons."""
+        """Take a market's archived rows, and those in memory; these with their reasons.
+
+        Of bars with one number that counts which has more to say, of equal ones that of memory.
+        """
         found = [self._from_archive(batch) for batch in archived]
         copied = held.copy()
         codes, places = np.unique(held["values"]["reasons"], return_inverse=True)
         own = [self._reasons.code_of(reasons[code]) for code in codes.tolist()]
         copied["values"]["reasons"] = np.array(own, "<u2")[places]
-        self._rows[market] = np.concatenate([*found, copied])
+        self._rows[market] = _chosen(np.concatenate([*found, copied]))
 
     def _from_archive(self, batch: pa.RecordBatch) -> Rows:
         rows = np.zeros(batch.num_rows, self._shape.row())
@@ -127,12 +130,34 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         """How long a bar is."""
         return self.held.interval
 
-    def in_memory(self) -> FigureSeries:
-        """Return what is in memory alone, the range left aside; the newest may be late."""
+    def as_held(self) -> FigureSeries:
+        """Return what `held` says, the range left aside; the newest may be late."""
         return self._series_over(self.held)
 
+    def with_stand_ins(self) -> IntervalSeries:
+        """Return the series with backfilled bars in memory where those there say less.
+
+        Raises:
+            StoreError: the archive cannot be read.
+        """
+        if self.history is None or not self.is_of_bars:
+            return self
+        length = INTERVAL_SECONDS[self.interval] * _SECOND
+        part = IntervalPart("bars", self.interval)
+        for market, rows in self.held.rows.items():
+            # Where memory has nothing, history is read with all of its places.
+            start = (int(rows["seq"][0]) + 1) * length if len(rows) else None
+            found = (
+                () if start is None else self.history.series.stand_ins(self._series(market), start)
+            )
+            part.put(market, found, rows, self.held.reasons)
+        gathered = part.held()
+        held = msgspec.structs.replace(self.held, rows=gathered.rows, reasons=gathered.reasons)
+        return msgspec.structs.replace(self, held=held)
+
     @property
-    def _of_bars(self) -> bool:
+    def is_of_bars(self) -> bool:
+        """Whether it follows from bars, of which backfilled ones may say more."""
         return self.topic == "bars" or self.is_composite
 
     def is_in_memory(self) -> bool:
@@ -143,6 +168,9 @@ class IntervalSeries(msgspec.Struct, frozen=True):
 
     def open(self, after: Place | None) -> HistoryRows:
         """Return the rows behind a place, which is a number."""
+        return self.with_stand_ins()._open(after)
+
+    def _open(self, after: Place | None) -> HistoryRows:
         first = self.first if after is None else max(self.first, after[0] + 1)
         begins, gaps = self._reach(first)
         length = INTERVAL_SECONDS[self.interval]
@@ -181,7 +209,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         return min(begins, default=None), [Span(*gap) for gap in sorted(gaps)]
 
     def _series(self, market: str) -> Series:
-        return Series("bars" if self._of_bars else "indicators", market, self.interval)
+        return Series("bars" if self.is_of_bars else "indicators", market, self.interval)
 
     def _until(self, market: str) -> int:
         """Return the number from which on memory has the market."""
@@ -217,7 +245,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
     def _figures(self, first: int, until: int) -> Iterator[Figures]:
         """Yield the figures with numbers in `[first, until)`."""
         looks_back = ROW_BARS - 1 if self.topic == "indicators" and self.is_composite else 0
-        part = IntervalPart("bars" if self._of_bars else "indicators", self.interval)
+        part = IntervalPart("bars" if self.is_of_bars else "indicators", self.interval)
         for market in self.markets:
             self._read(part, market, max(first - looks_back, 0), until)
         series = self._series_over(part.held())
@@ -239,10 +267,21 @@ class IntervalSeries(msgspec.Struct, frozen=True):
             # A bar is as of its end.
             start, stop = ((number + 1) * length * _SECOND for number in (first, end))
             # A ring that is not full holds all that the log does.
-            with_log = len(self.held.rows[market]) in (0, HELD[self.interval])
+            with_log = market in self.held.full or not len(self.held.rows[market])
             found = self.history.series.read(self._series(market), start, stop, with_log=with_log)
             archived = list(found.rows)
         part.put(market, archived, held, self.held.reasons)
+
+
+def _chosen(rows: Rows) -> Rows:
+    """Return rows in order, one a number; of equal ones the last."""
+    values = rows["values"]
+    if not (np.diff(rows["seq"]) <= 0).any():
+        return rows
+    weights = weight(~np.isnan(values["open"]), ~np.isnan(values["volume"]), values["coverage"])
+    rows = rows[np.lexsort((weights, rows["seq"]))]
+    chosen: Rows = rows[np.append(np.diff(rows["seq"]) > 0, True)]
+    return chosen
 
 
 def series_schema(topic: Topic, is_composite: bool) -> pa.Schema:

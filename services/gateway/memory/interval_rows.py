@@ -92,7 +92,7 @@ class HeldRows(msgspec.Struct, frozen=True):
     """Rows of some markets, copied: they stay as they are, so any thread may read them.
 
     `next_due` is by market when what follows its newest row is late at the earliest (ns); a market
-    that is not among them is never late.
+    that is not among them is never late. Of those in `full` older rows had to make room.
     """
 
     shape: Shape
@@ -101,6 +101,7 @@ class HeldRows(msgspec.Struct, frozen=True):
     reasons: Reasons
     delay: LineDelay
     next_due: Mapping[str, int]
+    full: frozenset[str] = frozenset()
 
     def plain(self, market: str) -> list[Plain]:
         """Return a market's rows, in order."""

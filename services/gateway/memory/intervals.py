@@ -108,9 +108,11 @@ class IntervalFigures:
 
     def held(self, markets: Iterable[str], interval: BarInterval) -> HeldRows:
         """Return copies of the rows of some markets as they stand now."""
-        rows = {market: self._rows_held(market, interval) for market in markets}
-        due = {market: self._next_due(market, interval) for market in markets if len(rows[market])}
-        return HeldRows(self.shape, interval, rows, self._reasons, self._delay, due)
+        rings = {market: self._rings.get((market, interval)) for market in markets}
+        rows = {m: np.empty(0, self._row) if r is None else r.rows() for m, r in rings.items()}
+        due = {m: self._next_due(m, interval) for m, ring in rings.items() if ring is not None}
+        full = frozenset(m for m, ring in rings.items() if ring is not None and ring.is_full)
+        return HeldRows(self.shape, interval, rows, self._reasons, self._delay, due, full)
 
     def _figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
         """Return a row as the public interface shows it, as it stands now."""
@@ -123,10 +125,6 @@ class IntervalFigures:
         # The next one ends an interval later; it is late when its source has not brought it.
         progress = self._progress[*self._source_of[market], interval]
         return (progress + INTERVAL_SECONDS[interval]) * SECOND
-
-    def _rows_held(self, market: str, interval: BarInterval) -> Rows:
-        ring = self._rings.get((market, interval))
-        return np.empty(0, self._row) if ring is None else ring.rows()
 
     def memory_bytes(self) -> int:
         """Return how much memory the rows take."""
