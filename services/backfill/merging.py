@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from services.history.merging import Stream, last_of_each, merged
 
@@ -32,12 +33,21 @@ def merged_bars(places: Sequence[Place]) -> Iterator[pa.RecordBatch]:
         yield from chosen.combine_chunks().to_batches()
 
 
+def weight(
+    priced: NDArray[np.bool_], told: NDArray[np.bool_], coverage: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return how much each bar has to say: 2 with a price or wholly seen, 1 with a volume, 0.
+
+    Shapes are (n,); `told` is where the volume is known.
+    """
+    return np.where(priced | (coverage >= 1), 2, np.where(told, 1, 0))
+
+
 def _ranked(place: Place, number: int) -> Iterator[pa.RecordBatch]:
     """Yield bars with how much each has to say against others."""
     for batch in place():
         if batch.num_rows:
             told = pc.is_valid(batch["volume"]).to_numpy(zero_copy_only=False)
             priced = pc.is_valid(batch["open"]).to_numpy(zero_copy_only=False)
-            is_sure = priced | (batch["coverage"].to_numpy() >= 1)
-            rank = np.where(is_sure, 2, np.where(told, 1, 0)) * _PLACES + number
+            rank = weight(priced, told, batch["coverage"].to_numpy()) * _PLACES + number
             yield batch.append_column("rank", pa.array(rank, pa.int32()))

@@ -58,6 +58,7 @@ def create_app(gateway: Gateway, reading: Reading) -> FastAPI:
             for task in tasks:
                 task.cancel()
             gateway.reads.close()
+            gateway.rendering.close()
 
     app = FastAPI(
         title="Cointide",

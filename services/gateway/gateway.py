@@ -21,6 +21,7 @@ from services.gateway.limits.buckets import Buckets, Connections
 from services.gateway.memory.memory import Memory
 from services.gateway.memory.quotes import Sight
 from services.gateway.orders.past import FindPast, nothing_past
+from services.gateway.rendering import Rendering
 
 BEAT_S = 1.0
 
@@ -51,6 +52,7 @@ class Gateway:
         self.find_past = find_past
         self.history = history
         self.reads = HistoryReads(settings.gateway_history_reads)
+        self.rendering = Rendering()
         delay = LineDelay(settings.source != "none", now)
         self.memory = Memory(delay, settings.exchanges, settings.correlation_tables)
         self.hub = Hub(schedule)

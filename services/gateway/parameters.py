@@ -13,6 +13,8 @@ from services.gateway.times import nanoseconds_of
 
 IntervalChoice = Annotated[BarInterval, Query(description="How long a bar is.")]
 
+QuoteChoice = Annotated[str, Query(description="In this quote currency.")]
+
 _EARLIEST = 0
 _LATEST = 1 << 62
 

@@ -112,6 +112,16 @@ class History:
             return None
         return Span(min(span.start for span in found), max(span.end for span in found))
 
+    def stand_ins(self, series: Series, start: int) -> Iterator[pa.RecordBatch]:
+        """Yield the backfilled bars with an `as_of` from `start` (ns) on, whatever others have.
+
+        Raises:
+            StoreError: the archive cannot be read.
+        """
+        backfilled = self._backfilled(series)
+        if self._backfill is not None and backfilled is not None and start < backfilled.end:
+            yield from self._backfill.rows(series, start, backfilled.end)
+
     def _backfilled(self, series: Series) -> Span | None:
         if self._backfill is None or series.topic != "bars":
             return None

@@ -119,7 +119,7 @@ def test_candles_are_drawn_and_what_is_not_held_or_not_seen_is_empty(open_page: 
     # Six hours are asked for, four are held; of these 0.3 to 0.34 back was not seen.
     note = page.locator("#candles-note")
     expect(note).to_contain_text(re.compile(r"Held from .* on; what lies before is empty"))
-    expect(note).to_contain_text(re.compile(r"\d+ of them from candles"))
+    expect(note).to_contain_text(re.compile(r"\d+ of them from candles, \d+ of them from captures"))
     expect(note).to_contain_text(re.compile(r"\d+ not seen \(down: "))
     until(page, lambda: coloured(page, 0.45) > 0 and coloured(page, 0.95) > 0)
     assert coloured(page, 0.1) == 0
@@ -134,6 +134,10 @@ def test_candles_are_drawn_and_what_is_not_held_or_not_seen_is_empty(open_page: 
     assert box is not None
     page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 100)
     expect(page.locator(".ohlc")).to_contain_text("nothing held")
+    for age, words in ((0.9, "from the exchange's candles"), (0.76, "from a capture, not live")):
+        page.mouse.move(box["x"] + (1 - age * 4 / 6) * box["width"], box["y"] + 100)
+        expect(page.locator(".ohlc")).to_contain_text(words)
+    expect(page.get_by_text("hollow: from a capture, not live")).to_be_visible()
 
 
 def test_a_bar_that_ends_is_drawn_at_once(gateway: MockGateway, open_page: OpenPage) -> None:

@@ -3,61 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from models.markets import coin_of
-from models.records.bars import INTERVAL_SECONDS, BarInterval
+from models.records.bars import INTERVAL_SECONDS
 from models.statistics.composite import CompositeBar, MarketBar, composite
 from models.times import iso_microseconds, iso_seconds
-from services.gateway.bars.series import IntervalStore
-from services.gateway.delay import LineDelay
 from services.gateway.filters import quote_of
 from services.gateway.items import Figures
-from services.gateway.memory.intervals import MISSING, SECOND, SOURCES, UNSEEN
+from services.gateway.memory.interval_rows import (
+    BARS,
+    MISSING,
+    SECOND,
+    SOURCES,
+    UNSEEN,
+    HeldRows,
+    Plain,
+)
 
 _PRICES = ("open", "high", "low", "close", "volume", "quote_volume")
 _TIMES = ("first_trade", "last_trade")
+_COUNTED = ("n", *_TIMES)
 
 
 class CompositeSeries:
     """Bars merged from those of these markets, at least one."""
 
-    def __init__(
-        self,
-        store: IntervalStore,
-        delay: LineDelay,
-        markets: Sequence[str],
-        interval: BarInterval,
-    ) -> None:
-        self.interval = interval
-        self._delay = delay
-        self._store = store
+    def __init__(self, held: HeldRows, markets: Sequence[str]) -> None:
+        self.interval = held.interval
+        self._held = held
         self._markets = list(markets)
-        self._rows: dict[str, dict[int, Any]] = {
-            market: {int(row["seq"]): row for row in store.rows(market, interval)}
-            for market in markets
-        }
+        self._rows = {market: {row[0]: row for row in held.plain(market)} for market in markets}
+        self._numbers = sorted({number for rows in self._rows.values() for number in rows})
 
     def numbers(self) -> Sequence[int]:
         """Return the numbers of which any market has a bar, in order."""
-        return sorted({number for rows in self._rows.values() for number in rows})
+        return self._numbers
 
     def figures(self, numbers: Sequence[int]) -> Iterator[Figures]:
         """Yield composites as the public interface shows them."""
-        newest = self.numbers()[-1] if numbers else 0
         length = INTERVAL_SECONDS[self.interval]
         for number in numbers:
             figures = self._figures(self.bar(number), number * length)
-            if number == newest:
-                figures = self._delay.marked(figures, (number + 2) * length * SECOND)
-            yield figures
+            yield self.marked(figures, number)
+
+    def marked(self, figures: Figures, number: int) -> Figures:
+        """Return figures of a number; those of the newest say whether the line is late."""
+        if number != self._numbers[-1]:
+            return figures
+        due = (number + 2) * INTERVAL_SECONDS[self.interval] * SECOND
+        return self._held.delay.marked(figures, due)
 
     def bar(self, number: int) -> CompositeBar:
         """Return the composite of a number of which a market has a bar."""
         start = number * INTERVAL_SECONDS[self.interval] * SECOND
         end = start + INTERVAL_SECONDS[self.interval] * SECOND
         bars = [
-            market_bar(self._store, market, rows[number], start, end)
+            market_bar(self._held, market, rows[number], start, end)
             for market, rows in self._rows.items()
             if number in rows
         ]
@@ -84,31 +85,17 @@ class CompositeSeries:
         }
 
 
-def market_bar(
-    store: IntervalStore,
-    market: str,
-    row: Any,
-    start: int,
-    end: int,
-) -> MarketBar:
-    """Return a row that is held as a bar; times are in nanoseconds."""
-    values = row["values"]
-    prices = {
-        name: number if (number := float(values[name])) == number else None for name in _PRICES
-    }
+def market_bar(held: HeldRows, market: str, row: Plain, start: int, end: int) -> MarketBar:
+    """Return a row of bars as a bar; times are in nanoseconds."""
+    *columns, source, code = row[3]
+    values = dict(zip(BARS.names, columns, strict=True))
     return MarketBar(
         market=market,
         start=start,
         end=end,
-        coverage=float(values["coverage"]),
-        source=SOURCES[values["source"]],
-        reasons=store.reasons_of(row),
-        n=_counted(values["n"]),
-        first_trade=_counted(values["first_trade"]),
-        last_trade=_counted(values["last_trade"]),
-        **prices,
+        coverage=values["coverage"],
+        source=SOURCES[source],
+        reasons=held.reasons[code],
+        **{name: None if values[name] != values[name] else values[name] for name in _PRICES},
+        **{name: None if values[name] == MISSING else values[name] for name in _COUNTED},
     )
-
-
-def _counted(value: Any) -> int | None:
-    return None if value == MISSING else int(value)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from models.markets import coin_of
 from models.records.bars import INTERVAL_SECONDS, BarInterval
-from models.records.reasons import Reason
 from models.times import iso_seconds
 from services.gateway.filters import expect_known, quote_of
 from services.gateway.items import Figures
 from services.gateway.lists import Window, cursor_of, number_of
+from services.gateway.memory.interval_rows import HeldRows
 from services.gateway.memory.memory import Memory
-from services.gateway.memory.ring import Rows
 from services.gateway.problems import RefusedError, UnknownThingError
 
 
@@ -31,39 +30,22 @@ class Series(Protocol):
         """Yield the figures of these numbers, in their order."""
 
 
-class IntervalStore(Protocol):
-    """Rows of bars or indicators by market, and what they say: memory, or a part of the archive."""
-
-    def rows(self, market: str, interval: BarInterval) -> Rows:
-        """Return a market's rows, in order."""
-
-    def figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
-        """Return a row as the public interface shows it."""
-
-    def reasons_of(self, row: Any) -> dict[str, Reason]:
-        """Return why fields of a row are null."""
-
-
 class MarketSeries:
     """What a topic says of one market."""
 
-    def __init__(self, store: IntervalStore, market: str, interval: BarInterval) -> None:
-        self.interval = interval
-        self._store = store
+    def __init__(self, held: HeldRows, market: str) -> None:
+        self.interval = held.interval
+        self._held = held
         self._market = market
-        self._rows = store.rows(market, interval)
+        self._rows = {row[0]: row for row in held.plain(market)}
 
     def numbers(self) -> Sequence[int]:
         """Return the numbers of the rows that are held, in order."""
-        found: list[int] = self._rows["seq"].tolist()
-        return found
+        return list(self._rows)
 
     def figures(self, numbers: Sequence[int]) -> Iterator[Figures]:
         """Yield rows as the public interface shows them."""
-        wanted = set(numbers)
-        for row in self._rows:
-            if int(row["seq"]) in wanted:
-                yield self._store.figures(self._market, self.interval, row)
+        yield from self._held.figures(self._market, [self._rows[number] for number in numbers])
 
 
 class SeriesPage(msgspec.Struct, frozen=True):

@@ -25,6 +25,12 @@ Masked = Annotated[list[str], Meta(description="sources that this step was made 
 NotPriced = Annotated[list[str], Meta(description="coins without a price now; all of a late line")]
 
 
+BarOrigin = Annotated[
+    BarSource,
+    Meta(description="live, rest (candles), capture (backfilled), mixed: of more than one"),
+]
+
+
 class Bar(msgspec.Struct, kw_only=True):
     """A candle over `[start, as_of)`.
 
@@ -47,7 +53,7 @@ class Bar(msgspec.Struct, kw_only=True):
     first_trade: Time | None
     last_trade: Time | None
     coverage: Annotated[float, Meta(ge=0, le=1)]
-    source: BarSource
+    source: BarOrigin
     stale: bool
     reasons: Reasons
     market: MarketKey | msgspec.UnsetType = msgspec.UNSET
@@ -73,7 +79,7 @@ class Indicators(msgspec.Struct, kw_only=True):
     atr_14: float | None
     realised_volatility: Annotated[float | None, Meta(description="annualised, 1 is 100 %")]
     vwap_20: float | None
-    source: BarSource
+    source: BarOrigin
     stale: bool
     reasons: Reasons
     market: MarketKey | msgspec.UnsetType = msgspec.UNSET

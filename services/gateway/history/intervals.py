@@ -6,16 +6,16 @@ in memory stands for itself, the archive for what lies before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from models.records.bars import INTERVAL_SECONDS, BarInterval
-from models.records.reasons import Reason
 from models.statistics.indicators import ROW_BARS
+from services.backfill.merging import weight
 from services.gateway.bars.composite import CompositeSeries
 from services.gateway.bars.series import MarketSeries
 from services.gateway.bars.series import Series as FigureSeries
@@ -25,13 +25,13 @@ from services.gateway.history.places import GatewayHistory
 from services.gateway.history.rows import HistoryRows, Place, plain_objects
 from services.gateway.indicators.composite import CompositeIndicators
 from services.gateway.items import Figures
-from services.gateway.memory.intervals import (
+from services.gateway.memory.interval_rows import (
     BARS,
-    HELD,
     INDICATORS,
     MISSING,
     SOURCES,
-    IntervalFigures,
+    HeldRows,
+    Reasons,
 )
 from services.gateway.memory.ring import Rows
 from services.history.merging import times_of
@@ -50,44 +50,36 @@ _NAMES = pa.list_(pa.string())
 
 
 class IntervalPart:
-    """Rows of some markets within a window, as an `IntervalStore`. History is never late."""
+    """Rows of some markets within a window, gathered from the archive and from memory."""
 
-    def __init__(self, topic: Topic) -> None:
-        self._figures = IntervalFigures(_SHAPES[topic], LineDelay(False, lambda: 0))
+    def __init__(self, topic: Topic, interval: BarInterval) -> None:
         self._shape = _SHAPES[topic]
+        self._interval: BarInterval = interval
+        self._reasons = Reasons()
         self._rows: dict[str, Rows] = {}
 
-    def rows(self, market: str, interval: BarInterval) -> Rows:  # noqa: ARG002 - it has but one
-        """Return a market's rows, in order."""
-        return self._rows[market]
-
-    def figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
-        """Return a row as the public interface shows it."""
-        return self._figures.figures(market, interval, row)
-
-    def reasons_of(self, row: Any) -> dict[str, Reason]:
-        """Return why fields of a row are null."""
-        return self._figures.reasons_of(row)
+    def held(self) -> HeldRows:
+        """Return what was gathered. History is never late."""
+        delay = LineDelay(False, lambda: 0)
+        return HeldRows(self._shape, self._interval, self._rows, self._reasons, delay, {})
 
     def put(
-        self,
-        market: str,
-        archived: Sequence[pa.RecordBatch],
-        length_s: int,
-        held: Rows,
-        reasons: Mapping[int, Mapping[str, str]],
+        self, market: str, archived: Iterable[pa.RecordBatch], held: Rows, reasons: Reasons
     ) -> None:
-        """Take a market's archived rows, and those in memory behind; these with their reasons."""
-        found = [self._from_archive(batch, length_s) for batch in archived]
-        copied = self._figures.empty_rows(len(held))
-        copied[:] = held
-        for row in copied:
-            code = int(row["values"]["reasons"])
-            row["values"]["reasons"] = self._figures.code_of(reasons[code])
-        self._rows[market] = np.concatenate([*found, copied])
+        """Take a market's archived rows, and those in memory; these with their reasons.
 
-    def _from_archive(self, batch: pa.RecordBatch, length_s: int) -> Rows:
-        rows = self._figures.empty_rows(batch.num_rows)
+        Of bars with one number that counts which has more to say, of equal ones that of memory.
+        """
+        found = [self._from_archive(batch) for batch in archived]
+        copied = held.copy()
+        codes, places = np.unique(held["values"]["reasons"], return_inverse=True)
+        own = [self._reasons.code_of(reasons[code]) for code in codes.tolist()]
+        copied["values"]["reasons"] = np.array(own, "<u2")[places]
+        self._rows[market] = _chosen(np.concatenate([*found, copied]))
+
+    def _from_archive(self, batch: pa.RecordBatch) -> Rows:
+        rows = np.zeros(batch.num_rows, self._shape.row())
+        length_s = INTERVAL_SECONDS[self._interval]
         rows["seq"] = times_of(batch, "as_of") // 1_000_000 // length_s - 1
         values = rows["values"]
         for name in self._shape.floats:
@@ -97,7 +89,7 @@ class IntervalPart:
             values[name] = column.to_numpy()
         values["source"] = [SOURCES.index(x) for x in batch.column("source").to_pylist()]
         values["reasons"] = [
-            self._figures.code_of(dict(each or ())) for each in batch.column("reasons").to_pylist()
+            self._reasons.code_of(dict(each or ())) for each in batch.column("reasons").to_pylist()
         ]
         return rows
 
@@ -114,43 +106,71 @@ def interval_series(
     """Return a series as it stands now; what is in memory is copied."""
     memory = gateway.memory
     store = memory.bars if topic == "bars" or is_composite else memory.indicators
-    held = {market: store.rows(market, interval) for market in markets}
-    codes = {int(code) for rows in held.values() for code in np.unique(rows["values"]["reasons"])}
-    reasons = {code: store.reasons_of_code(code) for code in codes}
-    return IntervalSeries(
-        gateway.history, topic, tuple(markets), is_composite, interval, *numbers, held, reasons
-    )
+    held = store.held(markets, interval)
+    return IntervalSeries(gateway.history, topic, tuple(markets), is_composite, *numbers, held)
 
 
 class IntervalSeries(msgspec.Struct, frozen=True):
     """Bars or indicators with numbers in `[first, last)`, of a market or merged from several.
 
-    `held` are the rows of bars or indicators in memory by market, `reasons` those of their codes.
-    Indicators of several markets follow from their bars.
+    `held` are the rows of bars or indicators in memory. Indicators of several markets follow from
+    their bars.
     """
 
     history: GatewayHistory | None
     topic: Topic
     markets: tuple[str, ...]
     is_composite: bool
-    interval: BarInterval
     first: int
     last: int
-    held: Mapping[str, Rows]
-    reasons: Mapping[int, Mapping[str, str]]
+    held: HeldRows
 
     @property
-    def _of_bars(self) -> bool:
+    def interval(self) -> BarInterval:
+        """How long a bar is."""
+        return self.held.interval
+
+    def as_held(self) -> FigureSeries:
+        """Return what `held` says, the range left aside; the newest may be late."""
+        return self._series_over(self.held)
+
+    def with_stand_ins(self) -> IntervalSeries:
+        """Return the series with backfilled bars in memory where those there say less.
+
+        Raises:
+            StoreError: the archive cannot be read.
+        """
+        if self.history is None or not self.is_of_bars:
+            return self
+        length = INTERVAL_SECONDS[self.interval] * _SECOND
+        part = IntervalPart("bars", self.interval)
+        for market, rows in self.held.rows.items():
+            # Where memory has nothing, history is read with all of its places.
+            start = (int(rows["seq"][0]) + 1) * length if len(rows) else None
+            found = (
+                () if start is None else self.history.series.stand_ins(self._series(market), start)
+            )
+            part.put(market, found, rows, self.held.reasons)
+        gathered = part.held()
+        held = msgspec.structs.replace(self.held, rows=gathered.rows, reasons=gathered.reasons)
+        return msgspec.structs.replace(self, held=held)
+
+    @property
+    def is_of_bars(self) -> bool:
+        """Whether it follows from bars, of which backfilled ones may say more."""
         return self.topic == "bars" or self.is_composite
 
     def is_in_memory(self) -> bool:
         """Return whether the archive has nothing to add."""
         return self.history is None or all(
-            len(rows) and int(rows["seq"][0]) <= self.first for rows in self.held.values()
+            len(rows) and int(rows["seq"][0]) <= self.first for rows in self._held()
         )
 
     def open(self, after: Place | None) -> HistoryRows:
         """Return the rows behind a place, which is a number."""
+        return self.with_stand_ins()._open(after)
+
+    def _open(self, after: Place | None) -> HistoryRows:
         first = self.first if after is None else max(self.first, after[0] + 1)
         begins, gaps = self._reach(first)
         length = INTERVAL_SECONDS[self.interval]
@@ -167,7 +187,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         )
 
     def _held(self) -> Iterator[Rows]:
-        return iter(self.held.values())
+        return iter(self.held.rows.values())
 
     def _reach(self, first: int) -> tuple[int | None, list[Span]]:
         """Return where the archive begins (ns), and what is missing within the range."""
@@ -189,11 +209,11 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         return min(begins, default=None), [Span(*gap) for gap in sorted(gaps)]
 
     def _series(self, market: str) -> Series:
-        return Series("bars" if self._of_bars else "indicators", market, self.interval)
+        return Series("bars" if self.is_of_bars else "indicators", market, self.interval)
 
     def _until(self, market: str) -> int:
         """Return the number from which on memory has the market."""
-        rows = self.held[market]
+        rows = self.held.rows[market]
         return int(rows["seq"][0]) if len(rows) else self.last
 
     def _batches(
@@ -225,23 +245,21 @@ class IntervalSeries(msgspec.Struct, frozen=True):
     def _figures(self, first: int, until: int) -> Iterator[Figures]:
         """Yield the figures with numbers in `[first, until)`."""
         looks_back = ROW_BARS - 1 if self.topic == "indicators" and self.is_composite else 0
-        part = IntervalPart("bars" if self._of_bars else "indicators")
+        part = IntervalPart("bars" if self.is_of_bars else "indicators", self.interval)
         for market in self.markets:
             self._read(part, market, max(first - looks_back, 0), until)
-        delay = LineDelay(False, lambda: 0)
-        series: FigureSeries
+        series = self._series_over(part.held())
+        yield from series.figures([n for n in series.numbers() if first <= n < until])
+
+    def _series_over(self, held: HeldRows) -> FigureSeries:
         if not self.is_composite:
-            series = MarketSeries(part, self.markets[0], self.interval)
-        elif self.topic == "bars":
-            series = CompositeSeries(part, delay, self.markets, self.interval)
-        else:
-            series = CompositeIndicators(part, delay, self.markets, self.interval)
-        numbers = [number for number in series.numbers() if first <= number < until]
-        yield from series.figures(numbers)
+            return MarketSeries(held, self.markets[0])
+        of_several = CompositeSeries if self.topic == "bars" else CompositeIndicators
+        return of_several(held, self.markets)
 
     def _read(self, part: IntervalPart, market: str, first: int, until: int) -> None:
         length = INTERVAL_SECONDS[self.interval]
-        held = self.held[market]
+        held = self.held.rows[market]
         held = held[(held["seq"] >= first) & (held["seq"] < until)]
         end = min(until, self._until(market))
         archived: list[pa.RecordBatch] = []
@@ -249,10 +267,21 @@ class IntervalSeries(msgspec.Struct, frozen=True):
             # A bar is as of its end.
             start, stop = ((number + 1) * length * _SECOND for number in (first, end))
             # A ring that is not full holds all that the log does.
-            with_log = len(self.held[market]) in (0, HELD[self.interval])
+            with_log = market in self.held.full or not len(self.held.rows[market])
             found = self.history.series.read(self._series(market), start, stop, with_log=with_log)
             archived = list(found.rows)
-        part.put(market, archived, length, held, self.reasons)
+        part.put(market, archived, held, self.held.reasons)
+
+
+def _chosen(rows: Rows) -> Rows:
+    """Return rows in order, one a number; of equal ones the last."""
+    values = rows["values"]
+    if not (np.diff(rows["seq"]) <= 0).any():
+        return rows
+    weights = weight(~np.isnan(values["open"]), ~np.isnan(values["volume"]), values["coverage"])
+    rows = rows[np.lexsort((weights, rows["seq"]))]
+    chosen: Rows = rows[np.append(np.diff(rows["seq"]) > 0, True)]
+    return chosen
 
 
 def series_schema(topic: Topic, is_composite: bool) -> pa.Schema:

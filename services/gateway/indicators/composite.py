@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from models.markets import coin_of
-from models.records.bars import INTERVAL_SECONDS, BarInterval
+from models.records.bars import INTERVAL_SECONDS
 from models.records.reasons import Reason
 from models.statistics.bar_rows import BarRows, bar_rows
 from models.statistics.bars import ABSENT, BAR_COLUMNS, LIVE, ORIGINS, source_of
@@ -17,11 +17,9 @@ from models.statistics.composite import CompositeBar
 from models.statistics.indicators import FIRST_N, ROW_BARS, indicators
 from models.times import iso_seconds
 from services.gateway.bars.composite import CompositeSeries
-from services.gateway.bars.series import IntervalStore
-from services.gateway.delay import LineDelay
 from services.gateway.filters import quote_of
 from services.gateway.items import Figures
-from services.gateway.memory.intervals import SECOND, UNSEEN
+from services.gateway.memory.interval_rows import UNSEEN, HeldRows
 
 _COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "coverage")
 _AT_ONCE = 250
@@ -30,17 +28,10 @@ _AT_ONCE = 250
 class CompositeIndicators:
     """Indicators over the composite bars of these markets, at least one."""
 
-    def __init__(
-        self,
-        store: IntervalStore,
-        delay: LineDelay,
-        markets: Sequence[str],
-        interval: BarInterval,
-    ) -> None:
-        """`store` holds bars."""
-        self.interval = interval
-        self._bars = CompositeSeries(store, delay, markets, interval)
-        self._delay = delay
+    def __init__(self, held: HeldRows, markets: Sequence[str]) -> None:
+        """`held` are bars."""
+        self.interval = held.interval
+        self._bars = CompositeSeries(held, markets)
         self._market = markets[0]
 
     def numbers(self) -> Sequence[int]:
@@ -50,14 +41,17 @@ class CompositeIndicators:
     def figures(self, numbers: Sequence[int]) -> Iterator[Figures]:
         """Yield the figures at the end of these bars; `numbers` are in order."""
         held = self.numbers()
+        bars: dict[int, CompositeBar] = {}
         for begin in range(0, len(numbers), _AT_ONCE):
             part = numbers[begin : begin + _AT_ONCE]
             first = part[0] - ROW_BARS + 1
-            bars = {n: self._bars.bar(n) for n in held if first <= n <= part[-1]}
-            yield from self._part(part, bars, first, held[-1])
+            # Two parts look back over the same bars.
+            wanted = [n for n in held if first <= n <= part[-1]]
+            bars = {n: bars.get(n) or self._bars.bar(n) for n in wanted}
+            yield from self._part(part, bars, first)
 
     def _part(
-        self, numbers: Sequence[int], bars: dict[int, CompositeBar], first: int, newest: int
+        self, numbers: Sequence[int], bars: dict[int, CompositeBar], first: int
     ) -> Iterator[Figures]:
         ends = np.array(numbers) - first - ROW_BARS + 1
         window = _windows(bars, first, numbers[-1], ends)
@@ -82,9 +76,7 @@ class CompositeIndicators:
                 "stale": not UNSEEN.isdisjoint(reasons.values()),
                 "reasons": reasons,
             }
-            if number == newest:
-                figures = self._delay.marked(figures, (number + 2) * length * SECOND)
-            yield figures
+            yield self._bars.marked(figures, number)
 
 
 def _windows(

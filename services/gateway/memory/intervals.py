@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-import msgspec
 import numpy as np
 
-from models.markets import coin_of, exchange_of
-from models.records.bars import INTERVAL_SECONDS, BarInterval, Bars, BarSource, Indicators
-from models.records.reasons import Reason
-from models.times import iso_microseconds, iso_seconds, seconds_of
+from models.records.bars import INTERVAL_SECONDS, BarInterval, Bars, Indicators
+from models.times import seconds_of
 from services.gateway.channels import key_of, split_key
 from services.gateway.delay import LineDelay
 from services.gateway.items import Figures, Item
+from services.gateway.memory.interval_rows import (
+    MISSING,
+    SECOND,
+    SOURCES,
+    HeldRows,
+    Reasons,
+    Shape,
+    shown,
+)
 from services.gateway.memory.ring import Ring, Rows
 from services.gateway.records import DerivedRecord
 
 HELD: dict[BarInterval, int] = {"1m": 1_500, "5m": 600, "1h": 600, "1d": 400}
 """How many bars of an interval are held of a market."""
-
-SECOND = 1_000_000_000
-MISSING = -1
-SOURCES: tuple[BarSource, ...] = ("live", "rest", "mixed", "capture")
-UNSEEN = frozenset({"gap", "stale", "down"})
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """Which columns a record has: floats, counts, times (ns); each may be null."""
-
-    floats: tuple[str, ...]
-    counts: tuple[str, ...] = ("n",)
-    times: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every column."""
-        return (*self.floats, *self.counts, *self.times)
-
-    def values(self) -> np.dtype[Any]:
-        """Return the type of one market's values."""
-        return np.dtype(
-            [(name, "<f8") for name in self.floats]
-            + [(name, "<i4") for name in self.counts]
-            + [(name, "<i8") for name in self.times]
-            + [("source", "u1"), ("reasons", "<u2")]
-        )
-
-
-BARS = Shape(
-    ("open", "high", "low", "close", "volume", "quote_volume", "vwap", "coverage"),
-    times=("first_trade", "last_trade"),
-)
-INDICATORS = Shape(
-    (
-        "sma_20", "ema_20", "bollinger_upper", "bollinger_lower", "rsi_14", "atr_14",
-        "realised_volatility", "vwap_20",
-    )
-)  # fmt: skip
 
 
 class IntervalFigures:
@@ -72,16 +39,11 @@ class IntervalFigures:
     def __init__(self, shape: Shape, delay: LineDelay) -> None:
         self.shape = shape
         self._delay = delay
-        self._values = shape.values()
-        self._row = np.dtype(
-            [("seq", "<i8"), ("published", "<i8"), ("revised", "?"), ("values", self._values)]
-        )
+        self._row = shape.row()
         self._rings: dict[tuple[str, BarInterval], Ring] = {}
         self._progress: dict[tuple[str, int, BarInterval], int] = {}
         self._source_of: dict[str, tuple[str, int]] = {}
-        # Reasons are few and the same for most rows, so a row holds a number.
-        self._reasons: list[dict[str, Reason]] = []
-        self._codes: dict[bytes, int] = {}
+        self._reasons = Reasons()
         self.repeated = 0
         self.revised = 0
 
@@ -144,63 +106,25 @@ class IntervalFigures:
             last = int(row["seq"])
         return items
 
-    def rows(
-        self, market: str, interval: BarInterval, start: int = 0, end: int | None = None
-    ) -> Rows:
-        """Return a market's rows that start in `[start, end)` (in intervals), in order."""
-        ring = self._rings.get((market, interval))
-        return np.empty(0, self._row) if ring is None else ring.rows(start, end)
+    def held(self, markets: Iterable[str], interval: BarInterval) -> HeldRows:
+        """Return copies of the rows of some markets as they stand now."""
+        rings = {market: self._rings.get((market, interval)) for market in markets}
+        rows = {m: np.empty(0, self._row) if r is None else r.rows() for m, r in rings.items()}
+        due = {m: self._next_due(m, interval) for m, ring in rings.items() if ring is not None}
+        full = frozenset(m for m, ring in rings.items() if ring is not None and ring.is_full)
+        return HeldRows(self.shape, interval, rows, self._reasons, self._delay, due, full)
 
-    def figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
+    def _figures(self, market: str, interval: BarInterval, row: Any) -> Figures:
         """Return a row as the public interface shows it, as it stands now."""
-        seconds = INTERVAL_SECONDS[interval]
-        seq, values = int(row["seq"]), row["values"]
-        numbers: dict[str, Any] = {}
-        for name in self.shape.floats:
-            number = float(values[name])
-            numbers[name] = number if number == number else None
-        for name in self.shape.counts:
-            numbers[name] = None if values[name] == MISSING else int(values[name])
-        for name in self.shape.times:
-            time = int(values[name])
-            numbers[name] = None if time == MISSING else iso_microseconds(time)
-        reasons = self.reasons_of(row)
-        as_of = (seq + 1) * seconds
-        figures = {
-            "market": market,
-            "exchange": exchange_of(market),
-            "coin": coin_of(market),
-            "quote_currency": market.rpartition("-")[2],
-            "interval": interval,
-            "start": iso_seconds(seq * seconds),
-            "as_of": iso_seconds(as_of),
-            **numbers,
-            "source": SOURCES[values["source"]],
-            "stale": not UNSEEN.isdisjoint(reasons.values()),
-            "reasons": reasons,
-        }
-        ring = self._rings.get((market, interval))
-        if ring is None or seq < ring.newest:
+        figures = shown(self.shape, market, interval, row.item(), self._reasons)
+        if int(row["seq"]) < self._rings[market, interval].newest:
             return figures
+        return self._delay.marked(figures, self._next_due(market, interval))
+
+    def _next_due(self, market: str, interval: BarInterval) -> int:
         # The next one ends an interval later; it is late when its source has not brought it.
         progress = self._progress[*self._source_of[market], interval]
-        return self._delay.marked(figures, (progress + seconds) * SECOND)
-
-    def reasons_of(self, row: Any) -> dict[str, Reason]:
-        """Return why fields of a row are null."""
-        return self.reasons_of_code(int(row["values"]["reasons"]))
-
-    def reasons_of_code(self, code: int) -> dict[str, Reason]:
-        """Return the reasons for which this number stands in a row."""
-        return self._reasons[code]
-
-    def empty_rows(self, count: int) -> Rows:
-        """Return so many rows to be filled."""
-        return np.zeros(count, self._row)
-
-    def code_of(self, reasons: Mapping[str, str]) -> int:
-        """Return the number that stands in a row for these reasons."""
-        return self._code(reasons)
+        return (progress + INTERVAL_SECONDS[interval]) * SECOND
 
     def memory_bytes(self) -> int:
         """Return how much memory the rows take."""
@@ -215,7 +139,7 @@ class IntervalFigures:
         for name in (*self.shape.counts, *self.shape.times):
             values[name] = [MISSING if x is None else x for x in getattr(figures, name)]
         values["source"] = [SOURCES.index(source) for source in figures.source]
-        values["reasons"] = [self._code(reasons) for reasons in figures.reasons]
+        values["reasons"] = [self._reasons.code_of(reasons) for reasons in figures.reasons]
         return rows
 
     def _put(
@@ -266,17 +190,9 @@ class IntervalFigures:
             prev_seq,
             (seq + 1) * INTERVAL_SECONDS[interval] * SECOND,
             published,
-            lambda: self.figures(market, interval, row),
+            lambda: self._figures(market, interval, row),
             is_revised=is_revised,
         )
-
-    def _code(self, reasons: Any) -> int:
-        key = msgspec.json.encode(reasons)
-        code = self._codes.get(key)
-        if code is None:
-            code = self._codes[key] = len(self._reasons)
-            self._reasons.append(dict(reasons))
-        return code
 
 
 def _before(ring: Ring, seq: int) -> int | None:

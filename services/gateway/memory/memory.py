@@ -17,7 +17,8 @@ from services.gateway.correlations.table_ids import TableId, longer_than, resolv
 from services.gateway.delay import LineDelay
 from services.gateway.items import Figures, Item
 from services.gateway.memory.correlations import Coins, Correlations
-from services.gateway.memory.intervals import BARS, INDICATORS, IntervalFigures
+from services.gateway.memory.interval_rows import BARS, INDICATORS
+from services.gateway.memory.intervals import IntervalFigures
 from services.gateway.memory.quotes import Quotes, Sight
 from services.gateway.memory.reference import Feeds, Reference
 from services.gateway.memory.returns import ReturnsMemory

@@ -38,6 +38,11 @@ class Ring:
         return self._rows.nbytes
 
     @property
+    def is_full(self) -> bool:
+        """Whether there may have been rows before the oldest that is held."""
+        return self.newest - self._oldest + 1 >= self.limit
+
+    @property
     def horizon(self) -> int:
         """The least number that may be held."""
         return max(self.newest - self.limit + 1, 0)

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from services.gateway.answers import answer, described
-from services.gateway.bars.router import QuoteChoice
 from services.gateway.bars.series import chosen_market
 from services.gateway.dependencies import ReadyGateway
 from services.gateway.documentation import derived_examples as examples
+from services.gateway.parameters import QuoteChoice
 from services.gateway.venues.service import venue_figures
 
 router = APIRouter(tags=["coins"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +14,7 @@ import pytest
 
 from agents.archive.store import Store, open_store
 from models.archive.backfill import DAY_MINUTES, BackfilledDay, BackfillSource
+from models.errors import StoreError
 from models.records.bars import Bars, encode_bars
 from models.settings import Settings
 from models.statistics.bars import CAPTURE, REST, absent_bars
@@ -18,12 +22,13 @@ from services.backfill.reader import BackfillReader
 from services.backfill.store import BackfillStore
 from services.gateway.gateway import Gateway
 from services.gateway.history.places import GatewayHistory
+from services.gateway.records import DerivedRecord
 from services.history.parquet import ParquetHistory
 from services.history.recorded import RecordedHistory
 from services.history.series import History
 from services.history.ticks import TickHistory
 from tests.unit.gateway.calls import Caller, served
-from tests.unit.gateway.made import BTC, START, Clock, Desk, Schedule
+from tests.unit.gateway.made import BTC, START, Clock, Desk, Schedule, place
 from tests.unit.gateway.made_derived import MINUTE, bars
 from tests.unit.history.made import PARTITIONS, archive, records_of
 
@@ -122,6 +127,47 @@ def test_a_backfilled_range_is_answered_and_live_bars_stand_where_they_know_as_m
         90.0, 95.0, 101.0, 102.0, None, 90.0, 100.0,
     ]  # fmt: skip
     assert shown[-180]["reasons"] == dict.fromkeys(("first_trade", "last_trade"), "thin")
+
+
+@pytest.mark.parametrize("form", ["json", "json, no start", "csv"])
+def test_backfilled_bars_stand_in_for_what_memory_lacks_and_say_what_they_are(
+    store: Store, form: str
+) -> None:
+    """A hole between live bars, a minute that saw no price, and what came after the line's end."""
+    backfill(store, "rest", -5, 14, 90.0)
+    backfill(store, "capture", 4, 6, 95.0)
+    desk = BackfilledDesk(store)
+    unseen = cast(Bars, bars(2, {BTC: None}).value)
+    desk.take(bars(0), bars(1), bars(8), bars(9))
+    desk.take(DerivedRecord(place(2), msgspec.structs.replace(unseen, coverage=[0.5])))
+    path = "/v1/coins/BTC/bars?exchange=kraken"
+    path += "" if form == "json, no start" else "&start=2026-03-01T12:00:00Z"
+    caller = served(desk)
+    if form == "csv":
+        text = caller.get(path, headers={"Accept": "text/csv"}).text
+        found = list(csv.DictReader(io.StringIO(text)))
+    else:
+        found = caller.get(path).json()["data"]
+    assert [bar["start"][14:16] for bar in found] == [f"{minute:02}" for minute in range(14)]
+    assert [bar["source"] for bar in found] == [
+        *["live"] * 2, *["rest"] * 2, *["capture"] * 2, *["rest"] * 2, *["live"] * 2, *["rest"] * 4
+    ]  # fmt: skip
+    assert [float(bar["close"]) for bar in found[1:6]] == [100.0, 90.0, 90.0, 95.0, 95.0]
+
+
+def test_what_memory_holds_is_answered_while_backfilled_bars_are_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backfill(store, "rest", 0, 9, 90.0)
+    desk = BackfilledDesk(store)
+    desk.take(bars(0), bars(5))
+
+    def away(*_: object) -> Iterator[Any]:
+        raise StoreError("expected a store, was none")
+
+    monkeypatch.setattr(History, "stand_ins", away)
+    found = served(desk).get("/v1/coins/BTC/bars?exchange=kraken").json()["data"]
+    assert [bar["source"] for bar in found] == ["live", "live"]
 
 
 def test_what_was_merged_is_answered_too_and_says_from_where_it_is_there(store: Store) -> None:

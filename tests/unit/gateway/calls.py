@@ -31,14 +31,14 @@ class Caller:
         self._app = with_state
 
     def request(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        """Send one request in a loop of its own; return what is answered."""
+        return asyncio.run(self.send(method, path, **rest))
+
+    async def send(self, method: str, path: str, **rest: Any) -> httpx.Response:
         """Send one request; return what is answered."""
-
-        async def call() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-                return await client.request(method, path, **rest)
-
-        return asyncio.run(call())
+        transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            return await client.request(method, path, **rest)
 
     def get(self, path: str, **rest: Any) -> httpx.Response:
         """Send a GET."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from models.statistics.bar_rows import bar_rows
 from models.statistics.bars import BAR_COLUMNS, LIVE
 from models.statistics.indicators import indicators as computed
 from services.gateway.memory.intervals import HELD
+from services.gateway.rendering import Rendering
 from services.gateway.stream.session import Session
 from tests.unit.gateway.calls import Caller, check_problem, served
 from tests.unit.gateway.made import BTC, START, Desk, FakeOutlet, market
@@ -138,6 +141,40 @@ def test_a_composite_merges_the_markets(client: Caller) -> None:
     assert "market" not in both
 
 
+class HeldRendering(Rendering):
+    """Puts nothing together before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def run(self, call: Callable[[], Any]) -> Any:
+        """Wait, then do as usual."""
+        self.asked.set()
+        await self.go_on.wait()
+        return await super().run(call)
+
+
+@pytest.mark.parametrize("rest", ["bars?", "bars?exchange=kraken&", "indicators?"])
+def test_others_are_answered_while_bars_are_put_together(desk: Desk, rest: str) -> None:
+    """The answer is made beside the event loop, of what stood there when it was asked for."""
+    path = f"/v1/coins/BTC/{rest}start=2026-03-01T12:00:00Z"
+    client = served(desk)
+    expected = client.get(path).json()
+
+    async def meanwhile() -> Any:
+        rendering = desk.gateway.rendering = HeldRendering()
+        waiting = asyncio.create_task(client.send("GET", path))
+        await rendering.asked.wait()
+        assert (await client.send("GET", "/v1/live")).json() == {"live": True}
+        desk.take(bars(9, {BTC: 7.0}), bars(10, {BTC: 8.0}))
+        rendering.go_on.set()
+        return (await waiting).json()
+
+    assert asyncio.run(asyncio.wait_for(meanwhile(), 60.0)) == expected
+    assert client.get(path).json() != expected
+
+
 def test_what_is_published_again_is_dropped_or_revised(desk: Desk) -> None:
     """The same bytes again change nothing; another value takes the place, also of an old bar."""
     store = desk.gateway.memory.bars
@@ -164,8 +201,8 @@ def test_the_horizon_is_bounded_and_told() -> None:
     got = served(desk).get("/v1/coins/BTC/bars?start=1970-01-01T00:00:00Z&limit=1").json()
     oldest = START + 100 * 60
     assert got["data"][0]["start"] == got["complete_from"]
-    assert len(memory.bars.rows(BTC, "1m")) == HELD["1m"]
-    assert int(memory.bars.rows(BTC, "1m")["seq"][0]) * 60 == oldest
+    assert len(memory.bars.held([BTC], "1m").rows[BTC]) == HELD["1m"]
+    assert int(memory.bars.held([BTC], "1m").rows[BTC]["seq"][0]) * 60 == oldest
     assert memory.bars.memory_bytes() < 400_000
     assert memory.indicators.memory_bytes() < 400_000
 

@@ -56,8 +56,15 @@ def unseen_bar(interval: str, start: int, reason: str) -> Data:
     return bar(interval, start, 1.0, **dict.fromkeys(fields), coverage=0.0, reasons=reasons)
 
 
+def _source(age: float) -> str:
+    """Return where a bar is from that is so old, as a share of what is held."""
+    if age < 0.66:
+        return "live"
+    return "capture" if age < 0.76 else "rest"
+
+
 def bars(query: Data, price: float, now: int, held_s: int) -> Data:
-    """Answer a range of bars: the first third of what is held from candles, a few unseen."""
+    """Answer a range of bars: the first third of what is held not live, a few unseen."""
     interval = query.get("interval", "1m")
     length = SECONDS[interval]
     held_from = (now - held_s) // length * length
@@ -68,7 +75,7 @@ def bars(query: Data, price: float, now: int, held_s: int) -> Data:
         if 0.3 < age < 0.34:
             found.append(unseen_bar(interval, start, "down"))
         else:
-            found.append(bar(interval, start, price, source="rest" if age > 0.66 else "live"))
+            found.append(bar(interval, start, price, source=_source(age)))
     return {"data": found, "next": None, "complete_from": iso(held_from)}
 
 

@@ -6,6 +6,15 @@ import { isoOf, type Rest } from "../line/rest";
 export const INTERVAL_SECONDS = { "1m": 60, "5m": 300, "1h": 3_600, "1d": 86_400 } as const;
 export type Interval = keyof typeof INTERVAL_SECONDS;
 
+export type BarSource = "live" | "rest" | "capture" | "mixed";
+
+/** Where bars that are not live come from, in words: of one bar, and of many. */
+export const ORIGINS: Record<Exclude<BarSource, "live">, { one: string; many: string }> = {
+  rest: { one: "from the exchange's candles", many: "from candles" },
+  capture: { one: "from a capture, not live", many: "from captures" },
+  mixed: { one: "in part not live", many: "in part not live" },
+};
+
 export interface Bar {
   /** Seconds since the epoch. */
   start: number;
@@ -16,7 +25,7 @@ export interface Bar {
   volume: number | null;
   n: number | null;
   coverage: number | null;
-  source: "live" | "rest" | "mixed";
+  source: BarSource;
   reason: Reason | null;
   /** The next one should have come by now. */
   isDelayed: boolean;
@@ -104,7 +113,8 @@ export function barOf(fields: Fields): Bar | null {
     volume: numberOf(fields["volume"]),
     n: numberOf(fields["n"]),
     coverage: numberOf(fields["coverage"]),
-    source: source === "rest" || source === "mixed" ? source : "live",
+    // What this page does not know is not shown as live.
+    source: source === "live" || source === "rest" || source === "capture" ? source : "mixed",
     reason: reasonsOf(fields)["close"] ?? null,
     isDelayed: reasonsOf(fields)["as_of"] === "line_delayed",
   };

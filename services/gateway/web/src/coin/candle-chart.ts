@@ -20,8 +20,9 @@ import { INTERVAL_SECONDS, type Bar, type Blank, type Span } from "./bars";
 import { Blanks } from "./blanks";
 import type { Figures, Indicator } from "./indicators";
 
-// What comes from REST candles is drawn this much fainter.
+// What comes from REST candles is drawn this much fainter; of what a capture saw, the edge alone.
 const PALER = "80";
+const HOLLOW = "00";
 const FONT = "ui-sans-serif, system-ui, sans-serif";
 
 type Point = WhitespaceData<UTCTimestamp>;
@@ -59,7 +60,6 @@ export class CandleChart {
       localization: { locale: "en-GB" },
     });
     this.candles = this.chart.addSeries(CandlestickSeries, {
-      borderVisible: false,
       priceLineVisible: false,
     });
     this.volume = this.chart.addSeries(
@@ -98,8 +98,10 @@ export class CandleChart {
     this.candles.applyOptions({
       upColor: theme.colour("bid"),
       wickUpColor: theme.colour("bid"),
+      borderUpColor: theme.colour("bid"),
       downColor: theme.colour("ask"),
       wickDownColor: theme.colour("ask"),
+      borderDownColor: theme.colour("ask"),
     });
   }
 
@@ -125,8 +127,9 @@ export class CandleChart {
       }
       const { open, high, low, close } = bar;
       const plain = close >= open ? up : down;
-      const colour = bar.source === "live" ? plain : plain + PALER;
-      candles.push({ time, open, high, low, close, color: colour, wickColor: colour });
+      const edge = bar.source === "live" || bar.source === "capture" ? plain : plain + PALER;
+      const color = bar.source === "capture" ? plain + HOLLOW : edge;
+      candles.push({ time, open, high, low, close, color, wickColor: edge, borderColor: edge });
       const faint = plain + (bar.source === "live" ? "99" : "4d");
       volumes.push(bar.volume === null ? { time } : { time, value: bar.volume, color: faint });
     }

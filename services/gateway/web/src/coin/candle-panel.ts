@@ -8,6 +8,7 @@ import { explain } from "../reasons";
 import type { Surroundings } from "../view";
 import {
   INTERVAL_SECONDS,
+  ORIGINS,
   barOf,
   blanksOf,
   fetchBars,
@@ -66,7 +67,8 @@ export class CandlePanel {
     const legend = element("p", { class: "legend" });
     legend.append(
       element("span", { class: "swatch-live" }, "from live trades"),
-      element("span", { class: "swatch-rest" }, "paler: from the exchange's candles"),
+      element("span", { class: "swatch-rest" }, "paler: from the exchange's candles, or in part"),
+      element("span", { class: "swatch-capture" }, "hollow: from a capture, not live"),
       element("span", { class: "swatch-blank" }, "not seen or not held"),
     );
     this.node.append(
@@ -273,11 +275,7 @@ export class CandlePanel {
       `volume ${volume === null ? NOTHING : fixed(volume, volume < 1_000 ? 4 : 0)}`,
       n === null ? "" : `${n} trades`,
       coverage === null ? "" : `seen ${percent(coverage)}`,
-      source === "live"
-        ? ""
-        : source === "rest"
-          ? "from the exchange's candles"
-          : "in part from candles",
+      source === "live" ? "" : ORIGINS[source].one,
       close === null && reason ? explain(reason) : "",
     ];
     this.readout.set(parts.filter(Boolean).join("  ·  "));
@@ -291,8 +289,11 @@ export class CandlePanel {
       parts.push(`Held from ${moment(this.completeFrom)} on; what lies before is empty.`);
     }
     const drawn = bars.filter(({ close }) => close !== null);
-    const rest = drawn.filter(({ source }) => source !== "live").length;
-    parts.push(`${drawn.length} with trades${rest ? `, ${rest} of them from candles` : ""}.`);
+    const others = Object.entries(ORIGINS).map(([origin, { many }]) => {
+      const count = drawn.filter(({ source }) => source === origin).length;
+      return count ? `, ${count} of them ${many}` : "";
+    });
+    parts.push(`${drawn.length} with trades${others.join("")}.`);
     const unseen = bars.filter(isUnseen);
     if (unseen.length) {
       const reasons = new Set(
