@@ -59,7 +59,7 @@ class Memory:
         self.exchanges = tuple(exchanges)
         self.quotes = Quotes(delay)
         self.trades = Trades()
-        self.spreads = Spreads(delay)
+        self.spreads = Spreads(delay, self.quotes.unseen_until)
         self.feeds = Feeds(delay, self.quotes.clock)
         self.bars = IntervalFigures(BARS, delay)
         self.indicators = IntervalFigures(INDICATORS, delay)
@@ -160,7 +160,7 @@ class Memory:
         """Return how far everything of a market has come (ns), None if nothing has begun."""
         begun = [
             time
-            for time in (self.quotes.clock(market), self.spreads.progress(market))
+            for time in (self.quotes.clock(market), self.spreads.valid_until(market))
             if time is not None
         ]
         return min(begun, default=None)

@@ -115,6 +115,11 @@ class Quotes:
         known = self._markets.get(market)
         return None if known is None else known.reason
 
+    def unseen_until(self, market: str) -> int | None:
+        """Return how far a market is known to be unseen (ns), None when it is seen."""
+        known = self._markets.get(market)
+        return None if known is None or known.reason is None else known.source.clock
+
     def clock(self, market: str) -> int | None:
         """Return how far a market's source is complete (ns)."""
         known = self._markets.get(market)

@@ -39,8 +39,12 @@ class SpreadSecond(msgspec.Struct, frozen=True):
 class Spreads:
     """Spread figures; `seq` is `as_of` in seconds. A repeat after a worker's crash is dropped."""
 
-    def __init__(self, delay: LineDelay) -> None:
+    def __init__(
+        self, delay: LineDelay, unseen_until: Callable[[str], int | None] = lambda _: None
+    ) -> None:
+        """`unseen_until` says how far a market is known to be unseen (ns), None: it is seen."""
         self._delay = delay
+        self._unseen_until = unseen_until
         self._newest: dict[str, _Newest] = {}
         self._histories: dict[tuple[str, int], deque[SpreadSecond]] = {}
         self._source_of: dict[str, tuple[str, int]] = {}
@@ -85,7 +89,14 @@ class Spreads:
         newest = self._newest.get(market)
         if newest is None:
             return None
-        return self._delay.marked(newest.figures, newest.seq * SECOND)
+        return self._delay.marked(newest.figures, self._valid_until(market, newest))
+
+    def valid_until(self, market: str) -> int | None:
+        """Return up to when nothing newer than what is held can be expected of a market (ns)."""
+        progress, newest = self.progress(market), self._newest.get(market)
+        if progress is None or newest is None:
+            return progress
+        return max(progress, self._valid_until(market, newest))
 
     def progress(self, market: str) -> int | None:
         """Return how far the figures of a market's source have come (ns)."""
@@ -135,11 +146,22 @@ class Spreads:
                 steps.append(step)
         return steps
 
+    def _valid_until(self, market: str, newest: _Newest) -> int:
+        """The last figures of a market stand for as long as it stays unseen: none follow them."""
+        as_of = newest.seq * SECOND
+        unseen_until = self._unseen_until(market) if _is_last(newest.figures) else None
+        return max(as_of, unseen_until or as_of)
+
     def _item(self, market: str, newest: _Newest) -> Item:
         def render() -> Figures:
-            return self._delay.marked(newest.figures, newest.seq * SECOND)
+            return self._delay.marked(newest.figures, self._valid_until(market, newest))
 
         return _item(market, newest, render)
+
+
+def _is_last(figures: Figures) -> bool:
+    """Return whether these are the last figures of a market until it is seen again."""
+    return bool(figures["stale"] and figures["windows"].get("15s", {}).get("coverage") == 0)
 
 
 def _item(market: str, newest: _Newest, render: Callable[[], Figures]) -> Item:

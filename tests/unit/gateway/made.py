@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from models.records.bursts import Unseen
+from models.records.reasons import Reason
 from models.records.reference import Coin, CoinFlag, Feed, Market
 from models.records.spreads import SPREADS_VERSION, Spreads, SpreadWindow, encode_spreads
 from models.settings import Settings
@@ -256,6 +257,14 @@ def spreads(second: int, markets: Iterable[str] = (BTC,), spread: float = 1.0) -
         )
     )
     return spread_record(place(second, "spreads"), value)
+
+
+def last_spreads(second: int, reasons: dict[str, Reason]) -> SpreadRecord:
+    """Return the second of a source whose one market has been unseen for a whole window."""
+    record = msgspec.json.decode(spreads(second).value)
+    record |= {"bid": [None], "stale": [True], "reasons": [reasons]}
+    record["windows"]["15s"] |= {"mean": [None], "coverage": [0.0]}
+    return spread_record(place(second, "spreads"), msgspec.json.encode(record))
 
 
 def feed(offset: int, market: str = BTC, as_of: int = 0) -> ReferenceRecord:

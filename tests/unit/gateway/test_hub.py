@@ -21,6 +21,7 @@ from tests.unit.gateway.made import (
     quote,
     quotes,
 )
+from tests.unit.gateway.made import last_spreads as last_second
 from tests.unit.gateway.made import spreads as second
 from tests.unit.gateway.made import trades as traded
 
@@ -235,6 +236,33 @@ def test_a_late_line_is_told_once() -> None:
         ("line_delayed", "line_delayed"),
         ("live", None),
     ]
+
+
+def test_a_market_that_is_down_is_not_late() -> None:
+    """Its last row stands until it is seen again; a source without a word is late all the same."""
+    desk = Desk(Settings(source="simulated"))
+    outlet = subscribed(desk, BTC)
+    desk.take(second(1), quotes(0, 1.0, {BTC: quote(0.9)}))
+    desk.take(quotes(1, 20.0, unseen=[(BTC, 1.0, 20.0, "down")]), last_second(20, {"bid": "down"}))
+    outlet.messages()
+    for offset, clock in enumerate((25.0, 60.0), 2):
+        desk.take(quotes(offset, clock, unseen=[(BTC, 1.0, clock, "down")]))
+        desk.clock.seconds = START + clock + 1.0
+        desk.gateway.beat()
+    assert [each["type"] for each in outlet.messages()] == ["heartbeat", "heartbeat"]
+    figures = desk.gateway.memory.spreads.figures(BTC)
+    assert figures is not None
+    assert (figures["stale"], figures["reasons"]) == (True, {"bid": "down"})
+    desk.clock.seconds += 6.0
+    desk.gateway.beat()
+    assert outlet.messages()[0]["status"] == "line_delayed"
+    figures = desk.gateway.memory.spreads.figures(BTC)
+    assert figures is not None
+    assert figures["reasons"]["as_of"] == "line_delayed"
+    desk.take(quotes(4, 67.0, {BTC: quote(66.9)}))
+    figures = desk.gateway.memory.spreads.figures(BTC)
+    assert figures is not None
+    assert figures["reasons"]["as_of"] == "line_delayed"
 
 
 def test_a_replay_is_never_late() -> None:
