@@ -282,6 +282,21 @@ def test_the_chart_opens_with_fifteen_minutes_and_leaves_holes(
     expect(row(page, BTC)).to_be_visible()
 
 
+def test_what_is_seen_and_what_is_left_out_are_of_the_same_minutes(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    end = now()
+    for second in range(end - 899, end + 1):
+        gateway.publish("spreads", [spread(BTC, second, 100.0, 100.5)])
+    page = open_page("#/kraken/BTC-USD")
+    note = page.locator("#chart-note")
+    expect(note).to_contain_text(re.compile(r"8[89]\d of 900 s seen\.$"))
+    for second in range(end + 1, end + 40):
+        gateway.publish("spreads", [spread(BTC, second, 100.0, 100.5)])
+    gateway.publish("spreads", [unseen(BTC, end + 40, "down"), spread(ETH, end + 99, 5.0, 6.0)])
+    expect(note).to_contain_text("840 of 900 s seen. 60 s left out (down: ")
+
+
 def test_of_a_young_gateway_the_chart_has_what_there_is(
     gateway: MockGateway, open_page: OpenPage
 ) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
@@ -174,6 +174,45 @@ def test_a_composite_is_asked_for_again_when_one_of_its_markets_has_a_bar(
     query = gateway.asked("/v1/coins/BTC/bars")[-1]
     assert "exchange" not in query
     assert seconds(query, "end") - seconds(query, "start") <= 7 * 60
+
+
+def test_hours_that_candles_have_filled_are_asked_for_again(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    page = opened(open_page)
+    _until(page, lambda: any("bars" in s["channel"] for s in gateway.subscriptions))
+    asked = len(gateway.asked("/v1/coins/BTC/bars"))
+    start = (now() // 60 - 200) * 60
+    filled = {**made.bar("1m", start, 100), "source": "rest"}
+    gateway.publish("bars", [(f"{BTC}|1m", start // 60, filled)])
+    _until(page, lambda: len(gateway.asked("/v1/coins/BTC/bars")) > asked)
+    assert seconds(gateway.asked("/v1/coins/BTC/bars")[-1], "start") == start
+
+
+def test_a_bar_that_ends_while_a_range_is_asked_for_does_not_stop_it(
+    gateway: MockGateway, open_page: OpenPage
+) -> None:
+    page = opened(open_page)
+    held: list[Route] = []
+    page.route("**/v1/coins/BTC/bars?*", lambda route: held.append(route), times=1)
+    page.get_by_role("button", name="1 h").click()
+    _until(page, lambda: bool(held))
+    expect(page.get_by_text("Asking for bars…")).to_be_visible()
+    start = now() // 60 * 60
+    gateway.publish("bars", [(f"{BTC}|1m", start // 60, made.bar("1m", start, 100))])
+    # Longer than what comes of a minute is waited for.
+    page.wait_for_timeout(1_500)
+    held[0].continue_()
+    expect(page.get_by_text("Asking for bars…")).to_be_hidden()
+    expect(page.locator(".candles")).to_have_attribute("aria-busy", "false")
+
+
+def test_what_an_indicator_rests_on_is_not_cut_off(open_page: OpenPage) -> None:
+    page = opened(open_page, viewport={"width": 1440, "height": 900})
+    remarks = page.locator(".indicator .remark")
+    expect(remarks.first).to_contain_text("n ")
+    cut = "nodes => nodes.filter(each => each.scrollWidth > each.clientWidth).length"
+    assert remarks.evaluate_all(cut) == 0
 
 
 def test_indicators_are_switched_on_and_off_and_say_what_they_rest_on(

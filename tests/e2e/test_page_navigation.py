@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import MockGateway
@@ -54,6 +54,19 @@ def test_a_view_is_fetched_when_it_is_first_gone_to(
     later = page.evaluate(scripts)
     assert sum(size for _, size in later) > 200_000
     assert not [name for name, _ in later if "correlation-view-" in name]
+
+
+def test_a_part_that_is_long_in_coming_is_told(gateway: MockGateway, open_page: OpenPage) -> None:
+    gateway.publish("spreads", [spread(BTC, now(), 100.0, 100.5)])
+    page = open_page()
+    held: list[Route] = []
+    page.route("**/chart-view-*.js", lambda route: held.append(route))
+    page.get_by_role("link", name="BTC-USD", exact=True).click()
+    expect(page.get_by_text("Loading this part of the page…")).to_be_visible()
+    expect(page.get_by_text("Bid and ask")).to_be_hidden()
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="BTC-USD kraken")).to_be_visible()
+    expect(page.get_by_text("Loading this part of the page…")).to_be_hidden()
 
 
 def test_a_part_that_cannot_be_fetched_is_told(gateway: MockGateway, open_page: OpenPage) -> None:

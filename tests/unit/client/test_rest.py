@@ -20,6 +20,7 @@ from cointide_client import (
     ConnectionLostError,
     HistoryAwayError,
     IncompleteWarning,
+    MarketError,
     NotFoundError,
     RefusedError,
     TimeError,
@@ -252,6 +253,24 @@ def test_a_list_is_read_to_its_last_page(serve: Serve) -> None:
         "coin=BTC&limit=1000&cursor=yet+more",
         "limit=1000",
     ]
+
+
+def test_times_of_a_markets_quote_are_times_too(serve: Serve) -> None:
+    time = "2026-11-21T10:00:00Z"
+    quote = {"as_of": time, "time": time, "receive_time": None, "bid": 1.5}
+    data = [{"market": MARKET, "as_of": time, "quote": quote}]
+    with Cointide(serve(Answer(200, json.dumps({"data": data, "next": None}).encode())).url) as it:
+        frame = it.markets()
+    moment = pd.Timestamp(time)
+    for name in ("as_of", "quote_as_of", "quote_time"):
+        assert list(frame[name]) == [moment]
+    assert str(frame["quote_receive_time"].dtype).endswith("UTC]")
+
+
+@pytest.mark.parametrize("market", ["kraken-BTC-USD", "kraken/BTC-USD", "kraken:", ":BTC-USD", ""])
+def test_what_is_not_written_as_a_market_is_refused(market: str) -> None:
+    with Cointide("http://127.0.0.1:1") as client, pytest.raises(MarketError, match="kraken:BTC"):
+        client.spreads(market, "2026-11-21T10:00:00Z", END)
 
 
 @pytest.mark.parametrize(

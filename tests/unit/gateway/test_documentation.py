@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,8 +27,11 @@ from services.gateway.documentation import (
 from services.gateway.documentation.asyncapi import asyncapi
 from services.gateway.documentation.listing import listing
 from services.gateway.gateway import Gateway
+from services.gateway.hub import messages
+from services.gateway.hub.client import TRY_AGAIN_LATER
 from services.gateway.items import Figures
 from services.gateway.markets.service import market_figures
+from services.gateway.stream.session import POLICY_VIOLATION, UNAUTHORIZED
 from tests.unit.gateway.calls import served
 from tests.unit.gateway.made import BTC, Desk, coin, feed, market, quote, quotes, spreads, trades
 from tests.unit.gateway.made_derived import LONG_TABLE, TABLE, bars, blocks, indicators, returns
@@ -173,3 +177,19 @@ def test_the_page_for_people_fetches_nothing() -> None:
     assert "<script" not in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_every_message_and_closing_of_the_stream_is_in_its_page() -> None:
+    """Who codes against `docs/api.md` alone meets nothing that it does not name."""
+    page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    kinds = {
+        kind.__struct_config__.tag
+        for kind in vars(messages).values()
+        if isinstance(kind, type) and issubclass(kind, messages.Message)
+    }
+    told = {str(kind) for kind in kinds if kind and not str(kind).startswith("_")} - {"Message"}
+    assert {"snapshot", "reconnect"} <= told
+    codes = {POLICY_VIOLATION, UNAUTHORIZED, TRY_AGAIN_LATER, 1009}
+    words = told | {"unknown_key", "unknown_channel", "unknown_coin", "bad_request", "malformed"}
+    assert [word for word in sorted(words) if f"`{word}`" not in page] == []
+    assert [code for code in sorted(codes) if str(code) not in page] == []

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from cointide_client.correlations import CorrelationMatrix, matrix_of
+from cointide_client.errors import MarketError
 from cointide_client.frames import ARROW, ArrowAnswer, frame_of, warn_if_incomplete
 from cointide_client.times import Time, iso, timestamp
 from cointide_client.transport import Transport
@@ -31,7 +32,7 @@ class Cointide:
 
     Every method raises AnswerError where the gateway refuses or cannot answer (after `retries`,
     where it asks for that), ConnectionLostError where it is not reached or an answer breaks off,
-    and TimeError for a time without a zone.
+    TimeError for a time without a zone, and MarketError for a market that is not written as one.
     """
 
     def __init__(
@@ -264,7 +265,13 @@ def _table(window: str, sampling: str | None, method: str) -> dict[str, Any]:
 def _path(market: str) -> str:
     """Return a market as it stands in a path.
 
+    Raises:
+        MarketError: it is none.
+
     >>> _path("kraken:BTC-USD")
     'kraken/BTC-USD'
     """
-    return market.replace(":", "/", 1)
+    exchange, _, pair = market.partition(":")
+    if not exchange or not pair or "/" in market:
+        raise MarketError(f"expected a market as kraken:BTC-USD, was {market!r}")
+    return f"{exchange}/{pair}"

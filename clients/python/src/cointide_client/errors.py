@@ -4,6 +4,7 @@
 
     CointideError
     ├── TimeError               a time without a zone, or that is none (also a ValueError)
+    ├── MarketError             a market that is not written as kraken:BTC-USD (also a ValueError)
     ├── ConnectionLostError     the gateway is not reached, or an answer broke off
     ├── StreamRefusedError      the stream does not do what it was asked for
     └── AnswerError             an answer that is a problem (RFC 9457)
@@ -26,6 +27,10 @@ class CointideError(Exception):
 
 class TimeError(CointideError, ValueError):
     """A time without a zone, or what is no time at all."""
+
+
+class MarketError(CointideError, ValueError):
+    """What is not written as a market, as `kraken:BTC-USD`."""
 
 
 class ConnectionLostError(CointideError):

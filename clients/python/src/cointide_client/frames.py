@@ -104,7 +104,7 @@ def frame_of(rows: list[dict[str, Any]], index: str) -> pd.DataFrame:
     """Return rows of an answer in JSON as a frame; times are in UTC, null is NaN."""
     frame = pd.DataFrame([flat(row) for row in rows])
     for name in frame.columns:
-        if name in _TIMES:
+        if name in _TIMES or name.removeprefix("quote_") in _TIMES:
             frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
         elif name != "reasons" and frame[name].isna().all():
             frame[name] = frame[name].astype("float64")

@@ -23,6 +23,7 @@ const QUOTES_MS = 250;
 // What was missed is asked for only where it is worth its parsing.
 const MISSED_AT_MOST = 30_000;
 const BACKFILL_CLOSES_MS = 6_000;
+const LOADING_SHOWS_MS = 400;
 
 const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream`;
 const book = new MarketBook();
@@ -181,16 +182,23 @@ async function follow(): Promise<void> {
   shown = route;
   view?.close();
   view = null;
-  for (const page of Object.values(PAGES)) part(page).hidden = page !== PAGES[route.view];
+  for (const page of Object.values(PAGES)) part(page).hidden = true;
   for (const link of part("views").querySelectorAll("a")) {
     if (link.getAttribute("href") === (location.hash || "#/")) link.ariaCurrent = "page";
     else link.ariaCurrent = null;
   }
   part("loading").hidden = true;
+  const loading = window.setTimeout(() => {
+    if (shown !== route) return;
+    part("loading").textContent = "Loading this part of the page…";
+    part("loading").hidden = false;
+  }, LOADING_SHOWS_MS);
   try {
     const make = await load(route);
     // Somebody was quicker than the network and is elsewhere by now.
     if (shown !== route) return;
+    part("loading").hidden = true;
+    part(PAGES[route.view]).hidden = false;
     view = make();
   } catch (error) {
     console.warn("A part of the page could not be loaded:", error);
@@ -198,6 +206,8 @@ async function follow(): Promise<void> {
     part("loading").textContent = "This part of the page could not be loaded. Reload to try again.";
     part("loading").hidden = false;
     return;
+  } finally {
+    window.clearTimeout(loading);
   }
   lineView.title = view?.title ?? "live spreads";
   if (view && moveFocus) {

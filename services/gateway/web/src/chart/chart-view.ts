@@ -72,7 +72,7 @@ export class ChartView implements View {
 
   private draw(until: number): void {
     const { history, line } = this.recent;
-    const drawn = `${until} ${history.end} ${this.around.theme.epoch} ${history.filled} ${line}`;
+    const drawn = `${until} ${history.end} ${this.around.theme.epoch} ${history.filled(until)} ${line}`;
     if (this.drawn === drawn) return;
     this.drawn = drawn;
     this.build();
@@ -104,7 +104,7 @@ export class ChartView implements View {
     const unseen = holes.reduce((sum, { start, end }) => sum + end - start + 1, 0);
     const from = utcTime((until - HISTORY_SECONDS + 1) * 1000);
     const parts = [
-      `${from} to ${utcTime(until * 1000)} UTC: ${history.filled} of ${HISTORY_SECONDS} s seen.`,
+      `${from} to ${utcTime(until * 1000)} UTC: ${history.filled(until)} of ${HISTORY_SECONDS} s seen.`,
     ];
     if (unseen > 0) {
       const reasons = new Set(holes.map(({ reason }) => (reason ? explain(reason) : "no figures")));

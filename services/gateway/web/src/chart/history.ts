@@ -65,11 +65,11 @@ export class History {
     this.newest = Math.max(this.newest, second);
   }
 
-  /** Of the last 15 minutes known, how many seconds have a spread. */
-  get filled(): number {
+  /** Of the 15 minutes up to `until`, how many seconds have a spread. */
+  filled(until: number): number {
     let filled = 0;
     for (let i = 0; i < HISTORY_SECONDS; i += 1) {
-      if (this.at("spreadBps", this.newest - i) !== null) filled += 1;
+      if (this.at("spreadBps", until - i) !== null) filled += 1;
     }
     return filled;
   }

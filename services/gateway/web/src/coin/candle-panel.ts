@@ -1,6 +1,6 @@
 /** The candles of a coin with their indicators: asks for a range, then keeps it up to date. */
 
-import { isFields, type Item } from "../contract";
+import { isFields, type Fields, type Item } from "../contract";
 import { LiveText, element } from "../element";
 import { NOTHING, decimalsOf, fixed, percent, utcDateTime } from "../format";
 import { Latest } from "../line/rest";
@@ -55,6 +55,7 @@ export class CandlePanel {
   private completeFrom: number | null = null;
   private unsubscribe: (() => void)[] = [];
   private gathering = 0;
+  private gatheredFrom = Infinity;
   private pointedAt: number | null = null;
   private paintedEpoch: number;
   private dirty = false;
@@ -142,7 +143,7 @@ export class CandlePanel {
       if (channel !== "bars" && channel !== "indicators") continue;
       const [market = "", interval] = key.split("|");
       if (interval !== span.interval || !this.markets.includes(market) || !isFields(data)) continue;
-      if (choice.exchange === null) this.gather();
+      if (choice.exchange === null) this.gather(startOf(channel, data, span));
       else if (channel === "bars") this.takeBar(barOf(data));
       else this.takeFigures(figuresOf(data, span));
     }
@@ -169,6 +170,7 @@ export class CandlePanel {
   private follow(span: Span | null): void {
     window.clearTimeout(this.gathering);
     this.gathering = 0;
+    this.gatheredFrom = Infinity;
     for (const unsubscribe of this.unsubscribe) unsubscribe();
     this.unsubscribe = [];
     if (!span || this.markets.length === 0) return;
@@ -185,16 +187,24 @@ export class CandlePanel {
     ];
   }
 
-  /** Bars of several exchanges are merged by the gateway alone: asks once for all that came. */
-  private gather(): void {
+  /**
+   * Bars of several exchanges are merged by the gateway alone: asks once for all that came, from
+   * the oldest on, since candles fill hours at once.
+   */
+  private gather(start: number): void {
+    this.gatheredFrom = Math.min(this.gatheredFrom, start);
     if (this.gathering) return;
     this.gathering = window.setTimeout(() => {
       this.gathering = 0;
+      // The whole range is still asked for: a part of it must not take the place of that answer.
+      if (this.askBars.busy || this.askIndicators.busy) return this.gather(start);
       const { choice, span } = this;
       if (!choice || !span) return;
       const length = INTERVAL_SECONDS[span.interval];
       const now = this.ranges.span()?.end ?? span.end;
-      const tail: Span = { ...span, start: Math.max(span.start, span.end - 5 * length), end: now };
+      const from = Math.min(this.gatheredFrom, span.end - 5 * length);
+      const tail: Span = { ...span, start: Math.max(span.start, from), end: now };
+      this.gatheredFrom = Infinity;
       this.askBars.run(
         (signal) => fetchBars(this.around.rest, choice, tail, signal),
         ({ bars }) => bars.forEach((bar) => this.takeBar(bar)),
@@ -304,4 +314,10 @@ export class CandlePanel {
     if (this.ranges.isLive && bars.at(-1)?.isDelayed) parts.push("The next bar is late.");
     return parts.join(" ");
   }
+}
+
+/** When the bar begins that something came of. */
+function startOf(channel: string, fields: Fields, span: Span): number {
+  const start = channel === "bars" ? barOf(fields)?.start : figuresOf(fields, span)?.start;
+  return start ?? Infinity;
 }

@@ -24,7 +24,7 @@ export class ChangedPanel {
       return element("li", {}, button);
     });
     const more = changedPairs.length - pairs.length;
-    const none = against ? "No pair has." : "There is no longer window to compare with yet.";
+    const none = against ? "No pair has." : "A longer window to compare with has no figures yet.";
     const note = more > 0 ? `And ${more} more.` : pairs.length ? "" : none;
     this.node.replaceChildren(
       element("h2", { id: "changed-title" }, title),
