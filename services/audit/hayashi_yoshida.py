@@ -11,6 +11,8 @@ import numpy as np
 from services.audit.correlations import FEWEST, Cells
 from services.audit.pieces import Floats, Times, divided
 
+_ROUNDING = 1e-13
+
 
 def cells_of_prices(price: Floats, currency: Floats) -> Cells:
     """Return `correlation` (NaN is null), `n` and `n_effective` of a window, as (coins, coins).
@@ -48,7 +50,8 @@ def _increments(price: Floats, currency: Floats) -> tuple[Times, Times, Floats]:
         return seen, seen, np.zeros(0)
     # Seconds in a row, none missing, are a stretch.
     stretch = np.cumsum(np.diff(seen, prepend=seen[0]) > 1)
-    moved = np.diff(price[seen], prepend=np.nan) != 0.0
+    # The same mean of two mids may come out one bit apart: that is no move.
+    moved = np.append(True, np.abs(np.diff(price[seen])) > _ROUNDING * price[seen][1:])
     moved[1:] |= np.diff(stretch) > 0
     observed, stretch = seen[moved], stretch[moved]
     together = stretch[1:] == stretch[:-1]

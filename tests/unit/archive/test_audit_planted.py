@@ -366,3 +366,16 @@ def test_hayashi_yoshida_by_seconds_is_the_sum_over_all_pairs(seed: int) -> None
         squares = [sum(move**2 for *_, move in increments[each]) for each in (a, b)]
         r = _covariance(increments[a], increments[b]) / np.sqrt(squares[0] * squares[1])
         assert found["correlation"][a, b] == pytest.approx(np.clip(r, -1, 1), abs=1e-12)
+
+
+def test_a_price_that_is_one_bit_off_has_not_moved() -> None:
+    """Else an increment would begin there, and overlap fewer of the other coin's."""
+    rng = np.random.default_rng(1)
+    price = 100 * np.exp(np.cumsum(rng.normal(0, 1e-4, (101, 2)), axis=0))
+    price[50] = price[49]
+    noisy = price.copy()
+    noisy[50, 0] = np.nextafter(price[49, 0], np.inf)
+    currency = np.zeros_like(price)
+    expected, found = (cells_of_prices(each, currency) for each in (price, noisy))
+    assert np.array_equal(found["n"], expected["n"])
+    assert found["correlation"] == pytest.approx(expected["correlation"], abs=1e-12)
