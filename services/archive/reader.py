@@ -6,7 +6,7 @@ Memory does not grow with what is read: ticks come as record batches, bursts chu
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -99,12 +99,17 @@ class ArchiveReader:
                     if is_whole or entry.touches(begin, until):
                         yield entry
 
-    def table(self, entry: Entry, kind: str) -> pa.Table | None:
-        """Return a file of a chunk as a table, None where the chunk has no such rows."""
+    def table(
+        self, entry: Entry, kind: str, columns: Sequence[str] | None = None
+    ) -> pa.Table | None:
+        """Return a file of a chunk as a table, None where the chunk has no such rows.
+
+        Of all columns, or of these.
+        """
         file = entry.file(kind)
         if file is None:
             return None
-        table = pq.read_table(io.BytesIO(self._store.read(file.path)))
+        table = pq.read_table(io.BytesIO(self._store.read(file.path)), columns=columns)
         if table.num_rows != file.rows:
             raise InvariantError(f"expected {file.rows} rows in {file.path}, was {table.num_rows}")
         return table

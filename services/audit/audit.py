@@ -14,6 +14,7 @@ from services.audit.audit_correlations import CorrelationsAudit
 from services.audit.audit_indicators import IndicatorsAudit
 from services.audit.audit_returns import ReturnsAudit
 from services.audit.audit_spreads import SpreadsAudit
+from services.audit.audit_strangers import StrangersAudit
 from services.audit.found import Found, TopicFound
 from services.audit.pieces import SECOND
 from services.audit.snapshot import Snapshot
@@ -51,33 +52,39 @@ class SlicedAudit(Protocol):
         """Audit the rows in `[begin, until)`."""
 
 
-Parts = Callable[[Snapshot, Wanted], Iterator[SlicedAudit]]
+Parts = Callable[[Snapshot, Wanted], Iterator[tuple[str, SlicedAudit]]]
 
 
 def _by_source(
     topic: str, part: type[SpreadsAudit] | type[BarsAudit] | type[IndicatorsAudit]
 ) -> Parts:
-    def parts(archive: Snapshot, wanted: Wanted) -> Iterator[SlicedAudit]:
+    def parts(archive: Snapshot, wanted: Wanted) -> Iterator[tuple[str, SlicedAudit]]:
         for exchange, partition in wanted.sources():
             ticks = [f"{exchange}_{kind}" for kind in KINDS]
             # Of a source of which nothing at all is archived there is nothing to be found.
             if any(archive.names(name, partition) for name in (topic, *ticks)):
                 source = (exchange, partition)
-                yield part(archive, source, wanted.start, wanted.end, wanted.market)
+                audited = part(archive, source, wanted.start, wanted.end, wanted.market)
+                yield f"{exchange} {partition}", audited
+        yield "", StrangersAudit(archive, topic, wanted.sources(), wanted.market)
 
     return parts
 
 
-def _returns(archive: Snapshot, wanted: Wanted) -> Iterator[SlicedAudit]:
+def _returns(archive: Snapshot, wanted: Wanted) -> Iterator[tuple[str, SlicedAudit]]:
     # A reference price is of all markets of a coin.
     if wanted.market is None:
         currencies = list(wanted.reference_currencies)
-        yield ReturnsAudit(archive, currencies, wanted.many_coins, wanted.start)
+        yield "", ReturnsAudit(archive, currencies, wanted.many_coins, wanted.start)
 
 
-def _correlations(archive: Snapshot, wanted: Wanted) -> Iterator[SlicedAudit]:
+def _correlations(archive: Snapshot, wanted: Wanted) -> Iterator[tuple[str, SlicedAudit]]:
     if wanted.market is None:
-        yield CorrelationsAudit(archive)
+        span = (wanted.start, wanted.end)
+        currencies = wanted.reference_currencies
+        for partition in sorted({name.partition for name in archive.names(CORRELATIONS.name)}):
+            audited = CorrelationsAudit(archive, partition, wanted.sources(), currencies, span)
+            yield str(partition), audited
 
 
 AUDITS: Mapping[str, Parts] = {
@@ -90,10 +97,20 @@ AUDITS: Mapping[str, Parts] = {
 """By topic what audits it, part by part: one is over before the next one begins."""
 
 
-def audit(archive: Snapshot, wanted: Wanted, topics: Iterable[str] = tuple(AUDITS)) -> Found:
+def _no_matter(part: str, begin: int) -> None:
+    """Take notice of nothing."""
+
+
+def audit(
+    archive: Snapshot,
+    wanted: Wanted,
+    topics: Iterable[str] = tuple(AUDITS),
+    tell: Callable[[str, int], None] = _no_matter,
+) -> Found:
     """Audit these topics; one of which nothing at all is archived is left out.
 
-    At the end of the archive a source is audited up to the last that it has published.
+    `tell` is called before each slice with what is audited and where the slice begins, ns. At the
+    end of the archive a source is audited up to the last that it has published.
 
     Raises:
         OSError: the store cannot be read.
@@ -104,7 +121,8 @@ def audit(archive: Snapshot, wanted: Wanted, topics: Iterable[str] = tuple(AUDIT
         if not archive.names(topic):
             continue
         of_topic = found[topic] = TopicFound()
-        for part in AUDITS[topic](archive, wanted):
+        for name, part in AUDITS[topic](archive, wanted):
             for begin, until in wanted.slices():
+                tell(f"{topic} {name}".strip(), begin)
                 part.take(begin, until, of_topic)
     return found

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import msgspec
 import numpy as np
 import pandas as pd
 
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.topics import BARS
+from services.audit.audit_spreads import AFTER_TICKS
 from services.audit.bars import (
     FIGURES,
     LONGEST_UNSEEN,
@@ -17,10 +21,10 @@ from services.audit.bars import (
     minutes_of_trades,
     source_codes,
 )
-from services.audit.derived_rows import derived_frame, reached
+from services.audit.derived_rows import Rows, derived_rows, reached
 from services.audit.found import TopicFound, compare
 from services.audit.frames import of_market
-from services.audit.pieces import SECOND
+from services.audit.pieces import SECOND, Times
 from services.audit.snapshot import Snapshot
 from services.audit.source_past import TopicPast
 from services.audit.trades import TradePast
@@ -28,6 +32,8 @@ from services.audit.trades import TradePast
 _HISTORY = (LONGEST_UNSEEN + 2) * MINUTE
 _LOOKBACK = 3600 * SECOND
 _COLUMNS = ("market", "interval", *FIGURES, *TIMES, "source")
+FROM_CANDLES = "made from candles"
+UNTRADED = "before the market's first trade that is held"
 PARTS: dict[BarInterval, BarInterval] = {"5m": "1m", "1h": "1m", "1d": "1h"}
 LENGTHS = {interval: seconds * SECOND for interval, seconds in INTERVAL_SECONDS.items()}
 
@@ -50,14 +56,23 @@ class BarsAudit:
         since = start - start % MINUTE - _HISTORY - _LOOKBACK
         self._trades = TopicPast(archive, source, "trades", since)
         self._is_whole = archive.is_whole(BARS.name, source[1])
-        self._end = min(end, (reached(archive, BARS.name, source, start, end) or start) + 1)
+        exchange, partition = source
+        self._known_to = archive.clock(f"{exchange}_trades", partition) + 1
+        last = reached(archive, BARS.name, source, start, end)
+        self._end = min(end, self._known_to, (last or start) + 1)
         self._with_candles: set[str] = set()
+        self._extra: set[tuple[str, str, int]] = set()
 
     def take(self, begin: int, until: int, found: TopicFound) -> None:
         """Audit the rows in `[begin, until)`."""
-        until = min(until, self._end)
         longest = LENGTHS["1h"]
-        rows = self._rows(begin - longest, until)
+        found_rows = self._rows(begin - longest, until)
+        self._tell_copies(found_rows, begin, found)
+        rows = found_rows.once
+        late = (rows["as_of"] >= begin) & (rows["as_of"] >= self._known_to)
+        found.pass_over(AFTER_TICKS, int(np.count_nonzero(late)))
+        rows = rows[~late]
+        until = min(until, self._end)
         mine = rows[rows["as_of"] >= begin]
         self._take_minutes(begin, until, mine[mine["interval"] == "1m"], found)
         for interval, of in PARTS.items():
@@ -65,20 +80,38 @@ class BarsAudit:
             wanted = mine[mine["interval"] == interval]
             if interval == "1d":
                 day = LENGTHS["1d"]
-                if (until - 1) // day == (begin - 1) // day:
+                if (until - 1) // day == (begin - 1) // day and not len(wanted):
                     continue
-                parts = self._rows(begin - day, until, of)
+                parts = self._rows(begin - day, until, of).once
+            # No longer bar is to be made of what should not be there.
+            keys = zip(parts["market"], parts["interval"], parts["start"], strict=True)
+            parts = parts[[key not in self._extra for key in keys]] if self._extra else parts
             self._take_longer(interval, begin, until, parts, wanted, found)
 
-    def _rows(self, begin: int, until: int, interval: str | None = None) -> pd.DataFrame:
+    def _exceed(self, name: str, interval: str, starts: Times, found: TopicFound) -> None:
+        self._extra |= {(name, interval, int(start)) for start in starts}
+        length = LENGTHS[cast(BarInterval, interval)]
+        found.extra.take(f"{name} {interval}", starts + length)
+
+    def _rows(self, begin: int, until: int, interval: str | None = None) -> Rows:
         exchange, partition = self._source
         equal = {"exchange": exchange, "market": self._market, "interval": interval}
-        rows = derived_frame(self._archive, BARS.name, partition, begin, until, _COLUMNS, equal)
-        lengths = rows["interval"].map(LENGTHS)
-        rows["start"] = rows["as_of"] - lengths
+        rows = derived_rows(self._archive, BARS.name, partition, begin, until, _COLUMNS, equal)
+        once = rows.once.copy()
+        lengths = once["interval"].map(LENGTHS)
+        once["start"] = once["as_of"] - lengths
         for name in TIMES:
-            rows[name] += lengths
-        return rows
+            once[name] += lengths
+        return msgspec.structs.replace(rows, once=once)
+
+    def _tell_copies(self, rows: Rows, begin: int, found: TopicFound) -> None:
+        # What candles have changed is published anew; a live bar is not.
+        once = rows.once[rows.once["source"] == "live"]
+        Rows(
+            *(each[each["as_of"] >= begin] for each in (once, rows.repeated, rows.twice))
+        ).tell_copies(
+            found, ("market", "interval", "as_of"), lambda row: f"{row['market']} {row['interval']}"
+        )
 
     def _take_minutes(self, begin: int, until: int, rows: pd.DataFrame, found: TopicFound) -> None:
         # The minutes that end in the slice.
@@ -106,18 +139,18 @@ class BarsAudit:
         """Compare the minutes of one market; what candles made is beyond the archive."""
         expected = bars[bars["has_bar"]].set_index("start")
         live = rows[rows["source"] == "live"]
-        found.beyond += len(rows) - len(live)
+        found.pass_over(FROM_CANDLES, len(rows) - len(live))
         if len(live) < len(rows):
             self._with_candles.add(name)
-        found.miss(f"{name} 1m", np.setdiff1d(expected.index, rows["start"]) + MINUTE)
+        found.missing.take(f"{name} 1m", np.setdiff1d(expected.index, rows["start"]) + MINUTE)
         known = live["start"].isin(expected.index)
         unexpected = live[~known]
         # A market that has had candles has bars before its first trade; and it may have had
         # trades before the archive begins.
         untraded = unexpected["n"].fillna(0) == 0
         excused = untraded & (name in self._with_candles or not self._trades.held.is_whole)
-        found.beyond += int(excused.sum())
-        found.exceed(f"{name} 1m", unexpected["as_of"][~excused].to_numpy(np.int64))
+        found.pass_over(UNTRADED, int(excused.sum()))
+        self._exceed(name, "1m", unexpected["start"][~excused].to_numpy(np.int64), found)
         live = live[known]
         if len(live):
             _compare(found, f"{name} 1m", live, expected.loc[live["start"]], FIGURES)
@@ -136,20 +169,20 @@ class BarsAudit:
         stop = bars["start"] + length
         bars = bars[(stop >= begin) & (stop < until)].set_index(["market", "start"])
         kept = newest(rows)
-        found.beyond += len(rows) - len(kept)
+        found.pass_over("replaced by a later row of the same bar", len(rows) - len(kept))
         kept = kept.set_index(["market", "start"])
         if not self._is_whole:
             oldest = int(parts["start"].min()) if len(parts) else until
             known = kept.index.get_level_values("start") >= oldest
-            found.beyond += int(np.count_nonzero(~known))
+            found.pass_over("shorter bars begin later", int(np.count_nonzero(~known)))
             kept = kept[known]
             bars = bars[bars.index.get_level_values("start") >= oldest]
         for name, start in kept.index.difference(bars.index):
-            found.exceed(f"{name} {interval}", np.array([start + length]))
+            self._exceed(str(name), interval, np.array([start]), found)
         for name, start in bars.index.difference(kept.index):
             # The last record of an archive may be followed by one that is not archived yet.
             if start + length < self._end - 1:
-                found.miss(f"{name} {interval}", np.array([start + length]))
+                found.missing.take(f"{name} {interval}", np.array([start + length]))
         both = kept.index.intersection(bars.index)
         published, expected = kept.loc[both], bars.loc[both]
         published["source"] = source_codes(published["source"])

@@ -16,7 +16,7 @@ import pandas as pd
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.topics import BARS, INDICATORS
 from services.audit.audit_bars import LENGTHS
-from services.audit.derived_rows import derived_frame, reached
+from services.audit.derived_rows import Rows, derived_rows, reached, times
 from services.audit.found import TopicFound, compare, differences
 from services.audit.indicators import FIGURES, ROW_BARS, figures, row_of
 from services.audit.pieces import Floats
@@ -83,6 +83,8 @@ class IndicatorsAudit:
         self._source = source
         self._market = market
         self._end = min(end, (reached(archive, INDICATORS.name, source, start, end) or start) + 1)
+        last_bar = reached(archive, BARS.name, source, start - _LOOKBACK, end)
+        self._known_to = start if last_bar is None else last_bar + 1
         self._read_to = start - _LOOKBACK
         self._is_whole = archive.is_whole(BARS.name, source[1], self._read_to)
         self._bars: dict[tuple[str, str], pd.DataFrame] = {}
@@ -94,7 +96,13 @@ class IndicatorsAudit:
             return
         self._read(until)
         columns = ("market", "interval", *FIGURES, "source")
-        rows = self._rows(INDICATORS.name, begin, until, columns)
+        told = self._rows(INDICATORS.name, begin, until, columns)
+        # Of rows with other values `_compare` says whether candles may have changed them.
+        Rows(told.once.iloc[:0], told.repeated, told.twice).tell_copies(
+            found, ("market", "interval", "as_of"), lambda row: f"{row['market']} {row['interval']}"
+        )
+        rows = told.once[told.once["as_of"] < self._known_to]
+        found.pass_over("later than the bars that are archived", len(told.once) - len(rows))
         published = {(str(k[0]), str(k[1])): g for k, g in rows.groupby(["market", "interval"])}
         for key in sorted({*published, *self._bars}):
             market, interval = key
@@ -110,7 +118,7 @@ class IndicatorsAudit:
     def _read(self, until: int) -> None:
         """Read the bars up to `until`; of every interval the newest ones are kept."""
         columns = ("market", "interval", *_PRICES, "source")
-        rows = self._rows(BARS.name, self._read_to, until, columns)
+        rows = self._rows(BARS.name, self._read_to, until, columns).once
         self._read_to = until
         for (market, interval), new in rows.groupby(["market", "interval"]):
             key = (str(market), str(interval))
@@ -120,10 +128,10 @@ class IndicatorsAudit:
             both = both[both["as_of"] >= until - reach]
             self._bars[key] = both.sort_values(["offset", "row"], ignore_index=True)
 
-    def _rows(self, topic: str, begin: int, until: int, columns: tuple[str, ...]) -> pd.DataFrame:
+    def _rows(self, topic: str, begin: int, until: int, columns: tuple[str, ...]) -> Rows:
         exchange, partition = self._source
         equal = {"exchange": exchange, "market": self._market}
-        return derived_frame(self._archive, topic, partition, begin, until, columns, equal)
+        return derived_rows(self._archive, topic, partition, begin, until, columns, equal)
 
     def _compare(
         self,
@@ -135,25 +143,35 @@ class IndicatorsAudit:
         found: TopicFound,
     ) -> None:
         length = LENGTHS[interval]
-        versions = _Bars(bars, length, self._is_whole) if len(bars) else None
-        ends = np.array([] if versions is None else sorted(versions.closed_live), np.int64)
+        if not len(bars):
+            found.extra.take(name, times(rows))
+            return
+        versions = _Bars(bars, length, self._is_whole)
+        ends = np.array(sorted(versions.closed_live), np.int64)
         ends = ends[(ends * length >= span[0]) & (ends * length < span[1])] * length
         if interval != "1m":
             # The last record of an archive may be followed by one that is not archived yet.
             ends = ends[ends < self._end - 1]
-        found.miss(name, np.setdiff1d(ends, rows["as_of"]))
+        found.missing.take(name, np.setdiff1d(ends, rows["as_of"]))
         at: list[int] = []
         published: list[dict[str, float]] = []
         expected: list[dict[str, float]] = []
+        has_bar = np.array(
+            [at % length == 0 and versions.has(at // length) for at in times(rows).tolist()],
+            np.bool_,
+        )
+        found.extra.take(name, times(rows[~has_bar]))
+        rows = rows[has_bar]
+        for as_of, same in rows[rows.duplicated("as_of", keep=False)].groupby("as_of"):
+            # As often as candles changed the bars, and no more.
+            states = sum(1 for _ in versions.states(int(str(as_of)) // length))
+            found.doubled.take(name, times(same)[states:])
         for row in rows.to_dict("records"):
             number = int(row["as_of"]) // length
-            if versions is None or not versions.has(number):
-                found.exceed(name, np.array([row["as_of"]]))
-                continue
             mine = {figure: float(row[figure]) for figure in FIGURES}
             best = _closest(mine, versions.states(number), INTERVAL_SECONDS[interval])
             if best is None:
-                found.beyond += 1
+                found.pass_over("the bars that are held begin later", 1)
                 continue
             at.append(int(row["as_of"]))
             published.append(mine)

@@ -1,28 +1,37 @@
 """The audit of `returns`: reference prices and returns from the archived mids of `spreads`.
 
-A source is followed from its first record on, and when that came no archive tells: as long as a
-source has not shown in a price that it is followed, prices that are right without it are counted
-as beyond the archive.
+Prices that are right without a source of which nothing shows yet that the table follows it are
+counted as beyond the archive.
 """
 
 from __future__ import annotations
-
-from itertools import chain, combinations
 
 import numpy as np
 import pandas as pd
 
 from models.topics import RETURNS, SPREADS
-from services.audit.derived_rows import derived_frame
-from services.audit.found import TOLERANCE, TopicFound, compare, differences
-from services.audit.pieces import SECOND, Floats
+from services.audit.derived_rows import Rows, derived_frame, derived_rows, times
+from services.audit.following import Following, no_mids, reference_prices
+from services.audit.found import TopicFound, compare
+from services.audit.pieces import SECOND, Flags, Floats, Times
 from services.audit.snapshot import Snapshot
 from services.audit.tables import STEP, TableShape, table_shape
 
 _COLUMNS = ("table", "coin", "price", "quote_currency", "venues", "log_return", "masked", "source")
-_MOST_UNFOLLOWED = 5
-Prices = pd.DataFrame
-"""By coin `price`, `currency` (its place among the reference currencies) and `venues`."""
+_LOOKBACK = 3600 * SECOND
+Mids = dict[int, pd.DataFrame]
+"""By second (of every step, and the one before) the mids in reference currencies."""
+
+
+class _TableSoFar:
+    """What is known of one table from the slices before."""
+
+    def __init__(self) -> None:
+        self.following = Following()
+        self.steps: dict[int, pd.DataFrame] = {}
+        self.told_to: int | None = None
+        self.open: list[int] = []
+        self.priced: dict[str, int] = {}
 
 
 class ReturnsAudit:
@@ -36,165 +45,209 @@ class ReturnsAudit:
         self._ranks = {currency: float(rank) for rank, currency in enumerate(currencies)}
         self._many_coins = many_coins
         self._start = start
-        self._followed: dict[str, set[str]] = {}
-        self._before: dict[str, dict[int, pd.DataFrame]] = {}
+        self._mids_to = archive.ends(SPREADS.name)
+        partitions = {name.partition for name in archive.names(RETURNS.name)}
+        begins = start - _LOOKBACK
+        self._is_whole = all(archive.is_whole(RETURNS.name, each, begins) for each in partitions)
+        self._tables: dict[str, _TableSoFar] = {}
+        self._seen: dict[str, Times] = {}
 
     def take(self, begin: int, until: int, found: TopicFound) -> None:
         """Audit the rows in `[begin, until)`."""
-        since = begin
-        if begin == self._start:
-            since = begin - 3600 * SECOND
-        rows = derived_frame(self._archive, RETURNS.name, None, since, until, _COLUMNS, {})
-        rows["quote_currency"] = rows["quote_currency"].map(self._ranks).astype(np.float64)
-        mids = self._mids(begin, until)
-        for name, of_table in rows.groupby("table"):
-            self._take_table(table_shape(str(name)), of_table, mids, begin, found)
+        since = begin - _LOOKBACK if begin == self._start else begin
+        rows = self._rows(since, begin, until, found)
+        mids = self._mids(begin - STEP, until)
+        tables = {str(name): each for name, each in rows.groupby("table")}
+        for name in sorted({*tables, *self._tables}):
+            of_table = tables.get(name, rows.iloc[:0])
+            shape = table_shape(name)
+            if shape is None:
+                found.extra.take((name + " " + of_table["coin"]).tolist(), times(of_table))
+            else:
+                self._take_table(shape, of_table, mids, begin, found)
 
-    def _mids(self, begin: int, until: int) -> dict[int, pd.DataFrame]:
-        """Return by second, of every step, the mids in reference currencies."""
+    def _rows(self, since: int, begin: int, until: int, found: TopicFound) -> pd.DataFrame:
+        """Return the rows of live steps and those from candles, each step and coin once."""
+        told = derived_rows(self._archive, RETURNS.name, None, since, until, _COLUMNS, {})
+        in_slice = [each[each["as_of"] >= begin] for each in (told.repeated, told.twice)]
+        once = told.once
+        # Candles that come later change the rows made from them; a live one is made once.
+        live = once[(once["as_of"] >= begin) & (once["source"] == "live")]
+        keys = ("table", "coin", "as_of")
+        Rows(live, *in_slice).tell_copies(found, keys, lambda row: f"{row['table']} {row['coin']}")
+        is_live = once["source"] == "live"
+        counted = [
+            once[is_live].drop_duplicates(list(keys)),
+            once[~is_live].drop_duplicates(list(keys), keep="last"),
+        ]
+        rows = pd.concat(counted, ignore_index=True) if len(once) else once.copy()
+        rows["quote_currency"] = rows["quote_currency"].map(self._ranks).astype(np.float64)
+        late = rows["as_of"] > self._mids_to
+        found.pass_over("later than the spreads that are archived", int(late.sum()))
+        return rows[~late]
+
+    def _mids(self, begin: int, until: int) -> Mids:
         columns = ("market", "coin", "quote_currency", "exchange", "mid")
         frames = []
         partitions = {name.partition for name in self._archive.names(SPREADS.name)}
         for partition in sorted(partitions):
             rows = derived_frame(self._archive, SPREADS.name, partition, begin, until, columns, {})
-            rows = rows[(rows["as_of"] % STEP == 0)].copy()
-            rows["source"] = rows["exchange"].astype(str) + f"|{partition}"
             rows["currency"] = rows["quote_currency"].map(self._ranks)
-            frames.append(rows[rows["currency"].notna() & (rows["mid"] > 0)])
-        mids = pd.concat(frames, ignore_index=True)
+            rows = rows[rows["currency"].notna() & (rows["mid"] > 0)]
+            rows["source"] = rows["exchange"].astype(str) + f"|{partition}"
+            self._see(rows["coin"], -(-rows["as_of"] // STEP) * STEP)
+            frames.append(rows[(rows["as_of"] % STEP).isin([0, STEP - SECOND])])
+        mids = pd.concat(frames, ignore_index=True) if frames else no_mids()
+        mids = mids.drop_duplicates(["market", "as_of"])
         return {int(str(at)): each for at, each in mids.groupby("as_of")}
 
+    def _see(self, coins: pd.Series[str], steps: pd.Series[int]) -> None:
+        """Note in which steps a coin has had a mid; of the slices before the last one is kept."""
+        for coin, each in steps.groupby(coins):
+            before = self._seen.get(str(coin), np.zeros(0, np.int64))[-1:]
+            self._seen[str(coin)] = np.union1d(before, each.to_numpy(np.int64))
+
+    def _has_been_seen(self, coin: str, since: int, at: int) -> bool:
+        """Return whether a coin has had a mid in `(since, at]`."""
+        seen = self._seen.get(coin, np.zeros(0, np.int64))
+        place = int(np.searchsorted(seen, at, "right"))
+        return place > 0 and int(seen[place - 1]) > since
+
     def _take_table(
-        self,
-        table: TableShape,
-        rows: pd.DataFrame,
-        mids: dict[int, pd.DataFrame],
-        begin: int,
-        found: TopicFound,
+        self, table: TableShape, rows: pd.DataFrame, mids: Mids, begin: int, found: TopicFound
     ) -> None:
+        so_far = self._tables.setdefault(table.name, _TableSoFar())
+        misplaced = rows["as_of"] % table.step != 0
+        names = (table.name + " " + rows["coin"][misplaced]).tolist()
+        found.extra.take(names, times(rows[misplaced]))
+        rows = rows[~misplaced]
         steps = {int(str(at)): each.set_index("coin") for at, each in rows.groupby("as_of")}
-        before = self._before.setdefault(table.name, {})
-        followed = self._followed.setdefault(table.name, set())
-        ends = [at for at in mids if at % table.step == 0]
-        told = [at for at in steps if at >= begin]
-        if told:
-            gone = [at for at in ends if min(told) < at < max(told) and at not in steps]
-            found.miss(table.name, np.array(gone, np.int64))
+        self._tell_missing(table, so_far, sorted(steps), mids, begin, found)
         for at in sorted(steps):
             step = steps[at]
             if (step["source"] != "live").any():
                 # Made from candles, which are not archived; a live price is not held against it.
-                found.beyond += len(step) if at >= begin else 0
-                before[at] = step.assign(price=np.nan)
+                found.pass_over("made from candles", len(step) if at >= begin else 0)
+                so_far.steps[at] = step.assign(price=np.nan)
                 continue
             if at >= begin:
-                self._take_step(table, at, step, mids.get(at), before, followed, found)
-            before[at] = step
-        for old in [at for at in before if at < max(steps, default=0) - table.sampling]:
-            del before[old]
+                step = self._without_extra(table, at, step, so_far, found)
+                if len(step):
+                    self._take_step(table, at, step, mids, so_far, found)
+            else:
+                so_far.priced |= dict.fromkeys(step.index[step["price"].notna()], at)
+            so_far.steps[at] = step
+        newest = max(steps, default=0)
+        for old in [at for at in so_far.steps if at < newest - table.sampling]:
+            del so_far.steps[old]
+
+    def _tell_missing(
+        self,
+        table: TableShape,
+        so_far: _TableSoFar,
+        steps: list[int],
+        mids: Mids,
+        begin: int,
+        found: TopicFound,
+    ) -> None:
+        """Tell steps between two that were published, of which there are mids."""
+        if so_far.told_to is None:
+            if not steps:
+                return
+            earlier = [at for at in steps if at < begin]
+            so_far.told_to = earlier[-1] if earlier else steps[0]
+        told_to = so_far.told_to
+        so_far.open += [at for at in mids if at % table.step == 0 and at >= begin and at > told_to]
+        if not steps:
+            return
+        so_far.told_to = max(told_to, steps[-1])
+        gone = [at for at in so_far.open if at < steps[-1] and at not in steps]
+        so_far.open = [at for at in so_far.open if at > steps[-1]]
+        found.missing.take(table.name, np.array(sorted(gone), np.int64))
+
+    def _without_extra(
+        self,
+        table: TableShape,
+        at: int,
+        step: pd.DataFrame,
+        so_far: _TableSoFar,
+        found: TopicFound,
+    ) -> pd.DataFrame:
+        """Return a step without the coins that have had no mid in the whole window."""
+        since = at - table.window
+        if not self._is_whole and since < self._start - _LOOKBACK:
+            return step  # What may have been before is not known.
+        never = [
+            coin
+            for coin in step.index
+            if not self._has_been_seen(coin, since, at) and so_far.priced.get(coin, 0) <= since
+        ]
+        found.extra.take([f"{table.name} {coin}" for coin in never], np.full(len(never), at))
+        return step[~step.index.isin(never)]
 
     def _take_step(
         self,
         table: TableShape,
         at: int,
         step: pd.DataFrame,
-        mids: pd.DataFrame | None,
-        before: dict[int, pd.DataFrame],
-        followed: set[str],
+        mids: Mids,
+        so_far: _TableSoFar,
         found: TopicFound,
     ) -> None:
         masked = {each for each in str(step["masked"].iloc[0]).split(",") if each}
-        followed |= masked
-        given = _nothing() if mids is None else mids[~mids["source"].isin(masked)]
-        prices = reference_prices(given)
-        doubtful = _unlike(step, prices)
-        fresh = set(given["source"]) - followed
-        excused: set[str] = set()
-        if doubtful and fresh:
-            left_out, excused = _explained(step, given, fresh, doubtful)
-            fresh -= left_out
-        followed |= fresh
+        so_far.following.sources |= masked
+        given = mids.get(at, no_mids())
+        given = given[~given["source"].isin(masked)]
         unlimited = table.method == "pearson" or len(step) < self._many_coins
-        if unlimited:
-            for coin in prices.index.difference(step.index):
-                if coin not in excused:
-                    found.miss(f"{table.name} {coin}", np.array([at]))
+        if not unlimited:
+            given = given[given["coin"].isin(step.index)]
+        explained = so_far.following.take(step, given)
+        excused, apart = explained.excused, masked | explained.left_out
+        prices = reference_prices(given)
+        for coin in prices.index.difference(step.index):
+            if coin not in excused:
+                found.missing.take(f"{table.name} {coin}", np.array([at]))
         known = step[~step.index.isin(list(excused))]
-        found.beyond += len(step) - len(known)
+        found.pass_over("right without a source that may not be followed yet", len(excused))
         expected = prices.reindex(known.index)
-        returns, is_known = self._returns(table, at, known, before)
+        if table.sampling < table.step:
+            earlier = mids.get(at - table.sampling, no_mids())
+            earlier = earlier[~earlier["source"].isin(apart)]
+            then = reference_prices(earlier).rename(columns={"currency": "quote_currency"})
+            returns, is_known = _returns(known, then), True
+        else:
+            returns, is_known = self._returns(table, at, known, so_far.steps)
         columns = {
             "price": expected["price"].to_numpy(np.float64),
             "quote_currency": expected["currency"].to_numpy(np.float64),
             "venues": expected["venues"].fillna(0).to_numpy(np.float64),
             "log_return": returns,
         }
+        knows: Flags = np.full(len(known), is_known)
         compare(
             found,
             [f"{table.name} {coin}" for coin in known.index],
             np.full(len(known), at),
             {name: known[name].to_numpy(np.float64) for name in columns},
             columns,
-            {"log_return": np.full(len(known), is_known)},
+            {"log_return": knows},
         )
 
     def _returns(
         self, table: TableShape, at: int, step: pd.DataFrame, before: dict[int, pd.DataFrame]
     ) -> tuple[Floats, bool]:
         """Return the returns up to a step, and whether the archive holds what they begin with."""
-        if table.sampling % table.step:
-            return np.full(len(step), np.nan), False  # the price in between is not published
         earlier = before.get(at - table.sampling)
         if earlier is None:
             # A step may be passed over; but what lies before the archive is not known.
             known = bool(before) and min(before) <= at - table.sampling
             return np.full(len(step), np.nan), known
-        then = earlier.reindex(step.index)
-        same = then["quote_currency"] == step["quote_currency"]
-        ratio = step["price"] / then["price"].where(same)
-        return np.log(ratio.to_numpy(np.float64)), True
+        return _returns(step, earlier), True
 
 
-def reference_prices(mids: pd.DataFrame) -> Prices:
-    """Return by coin the median of its mids in the first reference currency that it has."""
-    first = mids.groupby("coin")["currency"].transform("min")
-    chosen = mids[mids["currency"] == first].groupby("coin")
-    return pd.DataFrame(
-        {
-            "price": chosen["mid"].median(),
-            "currency": chosen["currency"].first(),
-            "venues": chosen["mid"].count(),
-        }
-    )
-
-
-def _nothing() -> pd.DataFrame:
-    names = ("coin", "currency", "mid", "source")
-    return pd.DataFrame({name: np.zeros(0) for name in names})
-
-
-def _unlike(step: pd.DataFrame, prices: Prices) -> set[str]:
-    """Return the coins whose price is another one."""
-    every = step.index.union(prices.index)
-    one = step["price"].reindex(every).to_numpy(np.float64)
-    other = prices["price"].reindex(every).to_numpy(np.float64)
-    venues = step["venues"].reindex(every).fillna(0).to_numpy()
-    wanted = prices["venues"].reindex(every).fillna(0).to_numpy()
-    unlike = (differences(one, other) > TOLERANCE) | (venues != wanted)
-    return {str(coin) for coin in every[unlike]}
-
-
-def _explained(
-    step: pd.DataFrame, given: pd.DataFrame, fresh: set[str], doubtful: set[str]
-) -> tuple[set[str], set[str]]:
-    """Return which sources were not followed yet, and the coins that are right without them."""
-    names = sorted(fresh)
-    sizes = range(1, min(len(names), _MOST_UNFOLLOWED) + 1)
-    choices = [*chain.from_iterable(combinations(names, size) for size in sizes), tuple(names)]
-    best: tuple[set[str], set[str]] = (set(), set())
-    for choice in choices:
-        left_out = set(choice)
-        still = _unlike(step, reference_prices(given[~given["source"].isin(left_out)]))
-        if not still - doubtful and len(doubtful - still) > len(best[1]):
-            best = left_out, doubtful - still
-    return best
+def _returns(step: pd.DataFrame, earlier: pd.DataFrame) -> Floats:
+    """Return the logarithms of the prices over those of another time, in the same currency."""
+    then = earlier.reindex(step.index)
+    same = then["quote_currency"] == step["quote_currency"]
+    returns: Floats = np.log((step["price"] / then["price"].where(same)).to_numpy(np.float64))
+    return returns

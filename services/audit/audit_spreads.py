@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from models.archive.tick_tables import KINDS
 from models.topics import SPREADS
-from services.audit.derived_rows import derived_frame, reached
+from services.audit import baseline
+from services.audit.derived_rows import derived_rows, reached, times
 from services.audit.found import TopicFound, compare
 from services.audit.frames import of_market
 from services.audit.pieces import SECOND, Times
@@ -17,7 +19,10 @@ from services.audit.spreads import FIGURES, HISTORY, MarketPast
 LOOKBACK = 3600 * SECOND
 """How far before what figures reach back to the quote in force is looked for."""
 
+NO_QUOTE_HELD = "the quote in force is older than the ticks that are held"
+AFTER_TICKS = "later than the ticks that are archived"
 _SHARPEST = 1e-6
+_SHARPEST_SLOPE = 1e-5
 
 
 class SpreadsAudit:
@@ -36,16 +41,20 @@ class SpreadsAudit:
         self._archive = archive
         self._source = source
         self._market = market
-        self._end = min(end, self._reached(start, end) + 1)
+        exchange, partition = source
+        clock = min(archive.clock(f"{exchange}_{kind}", partition) for kind in KINDS)
+        self._known_to = clock + 1
+        last = reached(archive, SPREADS.name, source, start, end)
+        self._end = min(end, self._known_to, (clock if last is None else last) + 1)
         self._quotes = TopicPast(archive, source, "quotes", since, market)
         self._trades = TopicPast(archive, source, "trades", since, market)
 
     def take(self, begin: int, until: int, found: TopicFound) -> None:
         """Audit the rows in `[begin, until)`."""
+        published = self._published(begin, until, found)
         until = min(until, self._end)
         quotes = self._quotes.advance(begin - HISTORY, until)
         trades = self._trades.advance(begin - HISTORY, until)
-        published = self._published(begin, until)
         at = np.arange(-(-begin // SECOND) * SECOND, until, SECOND, dtype=np.int64)
         of_trades = dict(list(trades.ticks.groupby("market")))
         none = trades.ticks.iloc[:0]
@@ -64,37 +73,21 @@ class SpreadsAudit:
         for market, rows in published.items():
             # Of these the archive holds no quote; where it holds all there were, none is right.
             if quotes.is_whole:
-                found.exceed(market, rows["as_of"].to_numpy(np.int64))
+                found.extra.take(market, times(rows))
             else:
-                found.beyond += len(rows)
+                found.pass_over(NO_QUOTE_HELD, len(rows))
 
-    def _published(self, start: int, end: int) -> dict[str, pd.DataFrame]:
-        """Return the archived rows of a slice by market."""
+    def _published(self, start: int, end: int, found: TopicFound) -> dict[str, pd.DataFrame]:
+        """Return by market the archived rows of a slice that the ticks reach."""
         exchange, partition = self._source
         equal = {"exchange": exchange, "market": self._market}
-        rows = derived_frame(
+        rows = derived_rows(
             self._archive, SPREADS.name, partition, start, end, ("market", *FIGURES), equal
         )
-        return {str(name): each for name, each in rows.groupby("market")}
-
-    def _reached(self, start: int, end: int) -> int:
-        """Return the last second that the source has published, else how far its ticks reach."""
-        last = reached(self._archive, SPREADS.name, self._source, start, end)
-        if last is not None:
-            return last
-        exchange, partition = self._source
-        return min(
-            max(
-                (
-                    entry.greatest_time or 0
-                    for entry in self._archive.of_partition(
-                        f"{exchange}_{kind}", partition, start, end
-                    )
-                ),
-                default=0,
-            )
-            for kind in ("quotes", "trades")
-        )
+        rows.tell_copies(found, ("market", "as_of"), lambda row: str(row["market"]))
+        told = rows.once[rows.once["as_of"] < self._known_to]
+        found.pass_over(AFTER_TICKS, len(rows.once) - len(told))
+        return {str(name): each for name, each in told.groupby("market")}
 
 
 def _compare(
@@ -104,9 +97,9 @@ def _compare(
     has_rows, is_known = past.has_rows(at), past.is_known(at, "bid")
     as_of = np.zeros(0, np.int64) if rows is None else rows["as_of"].to_numpy(np.int64)
     place = (as_of - at[0]) // SECOND
-    found.miss(market, np.setdiff1d(at[has_rows & is_known], as_of))
-    found.exceed(market, as_of[is_known[place] & ~has_rows[place]])
-    found.beyond += int(np.count_nonzero(~is_known[place]))
+    found.missing.take(market, np.setdiff1d(at[has_rows & is_known], as_of))
+    found.extra.take(market, as_of[is_known[place] & ~has_rows[place]])
+    found.pass_over(NO_QUOTE_HELD, int(np.count_nonzero(~is_known[place])))
     common = is_known[place] & has_rows[place]
     if rows is None or not common.any():
         return
@@ -115,6 +108,10 @@ def _compare(
     # What σ divides by is rounded as well: below it a difference of z is none of the line's.
     sigma = expected.pop("x_sigma")
     scale = np.fmax(1.0, _SHARPEST / sigma)
+    # ln φ of a slow one is nearly 0, and what φ is rounded by is so much more of it.
+    half_life = np.abs(expected["half_life_s"])
+    slowness = half_life / (baseline.PANE / SECOND * np.log(2.0))
+    slow = half_life * np.fmax(1.0, _SHARPEST_SLOPE / sigma * slowness)
     compare(
         found,
         market,
@@ -122,5 +119,5 @@ def _compare(
         {name: chosen[name].to_numpy(np.float64) for name in expected},
         expected,
         {name: past.is_known(at[place], name) for name in expected},
-        {"z": scale, "half_life_s": scale},
+        {"z": scale, "half_life_s": np.fmax(scale, slow)},
     )

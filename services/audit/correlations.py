@@ -11,7 +11,7 @@ import pandas as pd
 from services.audit.pieces import Floats, divided
 from services.audit.tables import TableShape
 
-_FEWEST = 30
+FEWEST = 30
 _HALF_LIVES = 4
 METHODS = ("pearson", "spearman", "ewma")
 """What follows from returns; hayashi_yoshida follows from prices of every second."""
@@ -39,7 +39,7 @@ def cells(table: TableShape, at: int, returns: pd.DataFrame) -> Cells:
         method = "pearson" if table.method == "pearson" else "spearman"
         correlation = returns.corr(method=method, min_periods=2).to_numpy().copy()  # type: ignore[arg-type]
     effective = np.nan_to_num(effective)
-    correlation[effective < _FEWEST] = np.nan
+    correlation[effective < FEWEST] = np.nan
     return {"correlation": np.clip(correlation, -1, 1), "n": n, "n_effective": effective}
 
 

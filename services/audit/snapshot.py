@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from agents.archive.store import Store
@@ -70,6 +71,20 @@ class Snapshot(ArchiveReader):
         """Return the least time of the first entry of a partition, None without one."""
         names = self.names(topic, partition)
         return self.manifest.entry(topic, names[0]).least_time if names else None
+
+    def ends(self, topic: str, partition: int | None = None) -> int:
+        """Return the greatest time of the last entry of a partition (of all), 0 without any."""
+        last = {name.partition: name for name in self.names(topic, partition)}
+        entries = [self.manifest.entry(topic, name) for name in last.values()]
+        return max((entry.greatest_time or 0 for entry in entries), default=0)
+
+    def clock(self, topic: str, partition: int) -> int:
+        """Return up to when (ns) the archived bursts of a source say all; 0 without any."""
+        for name in reversed(self.names(topic, partition)):
+            bursts = self.table(self.manifest.entry(topic, name), "bursts")
+            if bursts is not None and bursts.num_rows:
+                return int(pc.max(pc.cast(bursts["clock"], pa.int64())).as_py())
+        return 0
 
 
 def _touch(bounds: _Bounds, start: int, end: int) -> bool:

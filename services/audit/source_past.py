@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.archive.manifest import Entry
 from models.archive.tick_tables import Kind
+from models.markets import coin_of
 from services.audit.frames import is_on_time, tick_frame, unseen_frame
 from services.audit.snapshot import Snapshot
 
@@ -45,13 +46,15 @@ class TopicPast:
         kind: Kind,
         since: int,
         market: str | None = None,
+        coins: Collection[str] | None = None,
     ) -> None:
-        """Hold nothing yet; `since` is from where on ticks are read."""
+        """Hold nothing yet; `since` is from where on ticks are read, of a market or of coins."""
         exchange, self._partition = source
         self._archive = archive
         self._kind = kind
         self._topic = f"{exchange}_{kind}"
         self._market = market
+        self._coins = coins
         self._epochs: dict[int, int] = {}
         is_whole = archive.is_whole(self._topic, self._partition, since)
         self.held = Held(tick_frame(kind, []), unseen_frame([]), since, is_whole)
@@ -93,6 +96,7 @@ class TopicPast:
                 else self._archive.rows_of_market(entry, self._kind, self._market)
             )
             if table is not None:
+                table = self._of_coins(table)
                 time = pc.cast(table["time"], pa.int64())
                 kept = pc.and_(pc.greater_equal(time, start), pc.less(time, end))
                 ticks.append(_owned(table.filter(kept), owned))
@@ -102,6 +106,13 @@ class TopicPast:
                 kept = pc.and_(pc.less(begin, end), pc.greater_equal(stop, start))
                 unseen.append(_owned(table.filter(kept), owned))
         return ticks, unseen
+
+    def _of_coins(self, table: pa.Table) -> pa.Table:
+        if self._coins is None:
+            return table
+        names = pc.unique(table["market"]).to_pylist()
+        kept = [name for name in names if coin_of(name) in self._coins]
+        return table.filter(pc.is_in(table["market"], pa.array(kept, pa.string())))
 
     def _entries(self, start: int, end: int) -> Iterator[tuple[Entry, NDArray[np.int64]]]:
         """Yield entries with the offsets of their bursts that are not of an owner of the past."""

@@ -14,7 +14,7 @@ from models.archive.chunks import ArchivedRecord
 from models.archive.rendering import render
 from models.partition import partition_of
 from models.records.bursts import Unseen
-from models.records.closes import Closes
+from models.records.closes import Closes, decode_closes, encode_closes
 from models.records.correlations import encode_block, encode_returns
 from models.records.spreads import Spreads, encode_spreads
 from models.settings import Settings
@@ -32,7 +32,9 @@ from tests.in_memory import (
     captured,
     publish_all,
     quote_burst,
+    records_of,
     settings_of,
+    sources_in,
     trade_burst,
 )
 from tests.unit.archive.made import START_MS, chunks_of
@@ -145,10 +147,67 @@ def correlation_logs() -> Logs:
     log: Logs = {}
     for each in closes:
         log.setdefault(("spreads", each.partition), []).append(encode_spreads(_spreads_of(each)))
-    for name in TABLES:
+    return log | tables_logs(tables)
+
+
+LINE_TABLES = ("5m.10s.pearson", "5m.1s.hayashi_yoshida")
+LINE_S = 620
+LINE_EXCHANGES = ("binance", "kraken")
+
+
+@cache
+def line_logs() -> Logs:
+    """Return quotes of two coins on two exchanges, and all that the line publishes of them.
+
+    Seconds pass without a quote, prices stand still, a market is not seen for a time and one
+    exchange is away, so that a coin is priced in another currency.
+    """
+    log: Logs = {}
+    chance = random.Random(7)
+    level = dict.fromkeys(("BTC", "ETH"), 100.0)
+    for i in range(LINE_S):
+        now, clock = START + i * SECOND, START + (i + 1) * SECOND
+        common = chance.gauss(0, 2e-4)
+        for coin in level:
+            level[coin] *= math.exp(common + chance.gauss(0, 2e-4))
+            place = partition_of(coin, Settings().partitions)
+            for exchange in LINE_EXCHANGES:
+                market = f"{exchange}:{coin}-{'USD' if exchange == 'kraken' else 'USDT'}"
+                bid = round(level[coin] + chance.gauss(0, 0.01), 2)
+                is_away = exchange == "kraken" and 200 <= i < 260
+                is_told = not is_away and chance.random() < (0.6 if coin == "BTC" else 0.3)
+                quotes = [QuoteTick(market, now + 7, bid, bid + 0.01)] if is_told else []
+                gone: list[Unseen] = []
+                if is_away:
+                    gone.append(Unseen("*", now, clock, "down"))
+                elif i % 150 == 90 and coin == "ETH":
+                    gone.append(Unseen(market, now - 12 * SECOND, now, "gap"))
+                given = {"exchange": exchange, "partition": place}
+                log.setdefault((f"{exchange}_quotes", place), []).append(
+                    quote_burst(clock, quotes, gone, exchange=exchange, partition=place)
+                )
+                log.setdefault((f"{exchange}_trades", place), []).append(
+                    trade_burst(clock, **given)  # type: ignore[arg-type]
+                )
+    closes: list[Closes] = []
+    derived: Logs = {}
+    for exchange, place in sources_in(log):
+        for (topic, _), value in records_of(log, exchange, place).items():
+            if topic == "spreads":
+                derived.setdefault((topic, place), []).append(value)
+            elif value not in map(encode_closes, closes[-1:]):
+                closes.append(decode_closes(value))
+    tables = Tables(LINE_TABLES, encoded(sorted(closes, key=lambda each: each.as_of)))
+    return log | derived | tables_logs(fed(tables, seed=2, kills=0.0))
+
+
+def tables_logs(tables: Tables) -> Logs:
+    """Return what tables have published."""
+    log: Logs = {("returns", 0): [], ("correlations", 0): []}
+    for name in tables.names:
         for step in tables.steps[name].values():
-            log.setdefault(("returns", 0), []).append(encode_returns(step.returns))
-            log.setdefault(("correlations", 0), []).extend(map(encode_block, step.blocks))
+            log["returns", 0].append(encode_returns(step.returns))
+            log["correlations", 0].extend(map(encode_block, step.blocks))
     return log
 
 

@@ -91,6 +91,13 @@ def of_correlations(store: Store) -> Found:
     )
 
 
+def no_fault(found: TopicFound) -> bool:
+    """Return whether nothing is missing, too much or different."""
+    assert differing(found) == {}
+    assert {name: each.at for name, each in found.places().items() if each.count} == {}
+    return True
+
+
 def differing(found: TopicFound) -> dict[str, int]:
     """Return how many rows differ, by figure."""
     return {name: each.differing for name, each in found.figures.items() if each.differing}
@@ -107,7 +114,7 @@ def test_what_the_line_publishes_is_what_the_archive_says(tmp_path: Path) -> Non
     )
     for _ in range(2):
         found = audited(store, exchanges=["binance", "coinbase", "kraken"])["spreads"]
-        assert (found.missing, found.extra, differing(found)) == (0, 0, {})
+        assert no_fault(found)
         assert found.is_good
         assert (found.rows, found.beyond) == (rows, 0)
         assert {each.rows for each in found.figures.values()} == {rows}
@@ -133,7 +140,7 @@ def test_an_audit_that_begins_in_the_middle_says_what_it_cannot_know(
     store = archived(tmp_path, long_logs())
     start = START + 400 * SECOND
     found = audited(store, start=start, end=start + 400 * SECOND)["spreads"]
-    assert (found.missing, found.extra, differing(found)) == (0, 0, {})
+    assert no_fault(found)
     # Of 301 seconds, at 400 to 700: the busy market in all, the quiet one in none.
     assert (found.rows, found.beyond) == (301, 301)
     # Of the half hour before nothing is held.
@@ -209,8 +216,8 @@ def test_a_null_in_the_place_of_a_value_is_a_difference(tmp_path: Path) -> None:
 def test_a_missing_and_an_extra_row_are_found(tmp_path: Path) -> None:
     held = changed(story(), "spreads", lambda i, value: None if i == 500 else value)
     found = of_story(archived(tmp_path / "missing", held))
-    assert (found.missing, found.extra) == (1, 0)
-    assert found.missing_at == [
+    assert (found.missing.count, found.extra.count) == (1, 0)
+    assert found.missing.at == [
         (BTC, seconds_of(decode_spreads(spreads_of(story())[500]).as_of) * SECOND)
     ]
     other = "kraken:BTC-EUR"
@@ -220,8 +227,8 @@ def test_a_missing_and_an_extra_row_are_found(tmp_path: Path) -> None:
         return encode_spreads(record) if number == 500 else value
 
     found = of_story(archived(tmp_path / "extra", changed(story(), "spreads", rename)))
-    assert [market for market, _ in found.extra_at] == [other]
-    assert (found.missing, found.extra) == (1, 1)
+    assert [market for market, _ in found.extra.at] == [other]
+    assert (found.missing.count, found.extra.count) == (1, 1)
     assert not found.is_good
 
 
@@ -229,7 +236,11 @@ def test_bars_and_indicators_are_what_trades_and_bars_say(tmp_path: Path) -> Non
     """Of what came from candles the longer bars alone; indicators over them are compared too."""
     found = of_bars(archived(tmp_path, bars_logs()))
     for topic in ("bars", "indicators"):
-        assert (found[topic].missing, found[topic].extra, differing(found[topic])) == (0, 0, {})
+        assert (found[topic].missing.count, found[topic].extra.count, differing(found[topic])) == (
+            0,
+            0,
+            {},
+        )
         assert found[topic].is_good
     assert found["bars"].beyond > 120
     assert found["bars"].figures["source"].rows > 50
@@ -276,7 +287,7 @@ def test_each_figure_of_bars_and_indicators_is_compared(
     assert todo == []
     assert set(differing(found)) >= set(every)
     assert all(found.figures[name].differing >= 1 for name in every)
-    assert found.missing >= 1
+    assert found.missing.count >= 1
     assert not found.is_good
 
 
@@ -290,14 +301,18 @@ def test_a_bar_of_a_market_that_never_traded_is_too_much(tmp_path: Path) -> None
         return encode_bars(msgspec.structs.replace(record, markets=[other, *record.markets[1:]]))
 
     found = of_bars(archived(tmp_path, changed(bars_logs(), "bars", change)))["bars"]
-    assert other in {market.split()[0] for market, _ in found.extra_at}
+    assert other in {market.split()[0] for market, _ in found.extra.at}
 
 
 def test_returns_and_correlations_are_what_mids_and_returns_say(tmp_path: Path) -> None:
-    """Hayashi-Yoshida's matrices follow from seconds that are not in `returns`."""
+    """Hayashi-Yoshida's matrices follow from quotes, which are not archived here."""
     found = of_correlations(archived(tmp_path, correlation_logs()))
     for topic in ("returns", "correlations"):
-        assert (found[topic].missing, found[topic].extra, differing(found[topic])) == (0, 0, {})
+        assert (found[topic].missing.count, found[topic].extra.count, differing(found[topic])) == (
+            0,
+            0,
+            {},
+        )
         assert found[topic].is_good
     assert found["returns"].rows > 2_000
     assert found["returns"].figures["log_return"].beyond > 0
@@ -360,11 +375,11 @@ def test_each_figure_of_correlations_is_compared(tmp_path: Path) -> None:
 
 def test_a_step_and_a_matrix_that_are_missing_are_found(tmp_path: Path) -> None:
     held = changed(correlation_logs(), "returns", lambda i, v: None if i == 50 else v)
-    assert of_correlations(archived(tmp_path / "step", held))["returns"].missing == 1
+    assert of_correlations(archived(tmp_path / "step", held))["returns"].missing.count == 1
     blocks = [decode_block(v) for v in correlation_logs()["correlations", 0]]
     place = [i for i, block in enumerate(blocks) if _at_five_minutes(block)][1]
     held = changed(correlation_logs(), "correlations", lambda i, v: None if i == place else v)
-    assert of_correlations(archived(tmp_path / "matrix", held))["correlations"].missing == 1
+    assert of_correlations(archived(tmp_path / "matrix", held))["correlations"].missing.count == 1
 
 
 def test_the_command_says_by_its_status_whether_all_is_well(
