@@ -9,22 +9,18 @@ import msgspec
 from agents.archive.manifest import Manifest
 from agents.archive.store import Store
 from models.archive.manifest import Entry
-from services.archive.status import gap_between
+from services.archive.status import Amount, gap_between
 
 
-class TopicReport(msgspec.Struct):
+class TopicReport(Amount):
     """What is archived of one topic partition; `wrong` says what is not as it should be."""
 
     topic: str
     partition: int
     first_offset: int
     last_offset: int
-    chunks: int = 0
-    records: int = 0
-    rows: int = 0
-    bytes: int = 0
     undecodable: int = 0
-    wrong: list[str] = []
+    wrong: list[str] = msgspec.field(default_factory=list)
 
 
 def check(store: Store, topics: Iterable[str]) -> Iterator[TopicReport]:
@@ -46,19 +42,12 @@ def check(store: Store, topics: Iterable[str]) -> Iterator[TopicReport]:
             else:
                 gaps = gap_between(before, entry)
                 report.wrong += [f"offsets {g.first} to {g.last} are not there" for g in gaps]
-            _add(report, entry)
+            report.count(entry)
+            report.last_offset = entry.last_offset
+            report.undecodable += len(entry.undecodable)
             report.wrong += _wrong_files(store, entry)
             before = entry
         yield from reports.values()
-
-
-def _add(report: TopicReport, entry: Entry) -> None:
-    report.last_offset = entry.last_offset
-    report.chunks += 1
-    report.records += entry.records
-    report.rows += entry.rows
-    report.bytes += sum(file.bytes for file in entry.files)
-    report.undecodable += len(entry.undecodable)
 
 
 def _wrong_files(store: Store, entry: Entry) -> Iterator[str]:

@@ -25,18 +25,31 @@ class OffsetGap(msgspec.Struct, frozen=True):
     first_after: int | None
 
 
-class TopicStatus(msgspec.Struct):
+class Amount(msgspec.Struct, kw_only=True):
+    """How much entries tell of."""
+
+    chunks: int = 0
+    records: int = 0
+    rows: int = 0
+    files: int = 0
+    bytes: int = 0
+
+    def count(self, entry: Entry) -> None:
+        """Count an entry."""
+        self.chunks += 1
+        self.records += entry.records
+        self.rows += entry.rows
+        self.files += len(entry.files)
+        self.bytes += sum(file.bytes for file in entry.files)
+
+
+class TopicStatus(Amount):
     """What is archived of a topic; times in nanoseconds since the epoch, null without any."""
 
     topic: str
     partitions: set[int] = set()
     least_time: int | None = None
     greatest_time: int | None = None
-    chunks: int = 0
-    records: int = 0
-    rows: int = 0
-    files: int = 0
-    bytes: int = 0
     gaps: list[OffsetGap] = []
 
     @property
@@ -45,13 +58,9 @@ class TopicStatus(msgspec.Struct):
         return sum(gap.last - gap.first + 1 for gap in self.gaps)
 
     def add(self, entry: Entry) -> None:
-        """Count an entry."""
+        """Count an entry, and see from when until when it is."""
+        self.count(entry)
         self.partitions.add(entry.partition)
-        self.chunks += 1
-        self.records += entry.records
-        self.rows += entry.rows
-        self.files += len(entry.files)
-        self.bytes += sum(file.bytes for file in entry.files)
         if entry.least_time is not None:
             self.least_time = min(entry.least_time, self.least_time or entry.least_time)
         if entry.greatest_time is not None:
