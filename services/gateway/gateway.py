@@ -78,7 +78,7 @@ class Gateway:
         sights: list[Sight] = []
         for record in taken.records:
             self.records[record.place.topic] += 1
-            change = self.memory.take(record)
+            change = self.memory.take(record, tells=not self.waiting_for)
             if change is None or self.waiting_for:
                 continue
             sights += change.sights

@@ -75,8 +75,8 @@ class Memory:
         self.coins: Reference[Coin] = Reference(Coin)
         self.instruments: Reference[Market] = Reference(Market)
 
-    def take(self, record: Record) -> Change | None:
-        """Take one record; return what it changed for subscribers."""
+    def take(self, record: Record, *, tells: bool = True) -> Change | None:
+        """Take one record; return what it changed for subscribers, if anybody is told."""
         match record:
             case QuoteRecord():
                 items, sights = self.quotes.take(record)
@@ -86,7 +86,7 @@ class Memory:
             case SpreadRecord():
                 return Change("spreads", self.spreads.take(record))
             case DerivedRecord():
-                return self._take_derived(record)
+                return self._take_derived(record, tells)
             case ReferenceRecord():
                 return self._take_reference(record)
 
@@ -195,12 +195,12 @@ class Memory:
         record = self.coins.get(coin)
         return record is not None and "stablecoin" in record.flags
 
-    def _take_derived(self, record: DerivedRecord) -> Change | None:
+    def _take_derived(self, record: DerivedRecord, tells: bool) -> Change | None:
         match record.value:
             case Bars():
-                return Change("bars", self.bars.take(record))
+                return Change("bars", self.bars.take(record, tells=tells))
             case Indicators():
-                return Change("indicators", self.indicators.take(record))
+                return Change("indicators", self.indicators.take(record, tells=tells))
             case CorrelationBlock():
                 return Change("correlations", self.correlations.take(record))
             case Returns():
