@@ -55,7 +55,7 @@ class Gateway:
         self.rendering = Rendering()
         delay = LineDelay(settings.source != "none", now)
         self.memory = Memory(delay, settings.exchanges, settings.correlation_tables)
-        self.hub = Hub(schedule)
+        self.hub = Hub(schedule, self.rendering.beside)
         self.keys = ApiKeys(key.get_secret_value() for key in settings.api_keys)
         self.buckets = Buckets(settings.rate_limit_per_minute, settings.rate_limit_burst, now)
         self.connections = Connections(settings.websocket_limit)
@@ -78,7 +78,7 @@ class Gateway:
         sights: list[Sight] = []
         for record in taken.records:
             self.records[record.place.topic] += 1
-            change = self.memory.take(record)
+            change = self.memory.take(record, tells=not self.waiting_for)
             if change is None or self.waiting_for:
                 continue
             sights += change.sights

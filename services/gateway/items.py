@@ -24,6 +24,20 @@ def encode(message: object, form: Format) -> bytes:
     return _ENCODE[form](message)
 
 
+def encoded_by_row(figures: Figures, form: Format) -> bytes:
+    """Return figures as bytes, their matrices row by row.
+
+    An encoder lets no other thread in before it is done.
+    """
+    return encode({name: _by_row(value, form) for name, value in figures.items()}, form)
+
+
+def _by_row(value: Any, form: Format) -> Any:
+    if not (isinstance(value, list) and value and isinstance(value[0], list)):
+        return value
+    return [msgspec.Raw(encode(row, form)) for row in value]
+
+
 class ItemMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """An item as it travels; `seq` is null where the key has no value yet.
 
@@ -83,13 +97,26 @@ class Item:
         """
         if prev_seq == self.prev_seq or self.is_revised:
             return self
-        follower = Item(self.key, self.seq, prev_seq, self.ts_event, self.ts_publish, self._render)
+        follower = self._copy()
+        follower.prev_seq = prev_seq
         follower._data = self._data
         return follower
+
+    def _copy(self) -> Item:
+        return Item(self.key, self.seq, None, self.ts_event, self.ts_publish, self._render)
 
     def narrowed(self, coins: tuple[str, ...] | None) -> Item:  # noqa: ARG002 - of matrices only
         """Return the value over these coins; None is what is usual."""
         return self
+
+    def is_slow(self, form: Format) -> bool:  # noqa: ARG002 - of matrices only
+        """Return whether it takes long to serialise, and has not been."""
+        return False
+
+    def rendering(self, form: Format) -> Callable[[], None]:
+        """Return what serialises the figures of now; any thread may call it."""
+        self._serialised(form)
+        return _nothing
 
     def figures(self) -> Figures:
         """Return the figures."""
@@ -97,18 +124,21 @@ class Item:
 
     def message(self, form: Format) -> ItemMessage:
         """Return the item as it travels."""
-        data = self._data.get(form)
-        if data is None:
-            data = self._data[form] = msgspec.Raw(encode(self._render(), form))
         return ItemMessage(
             key=self.key,
             seq=self.seq,
             prev_seq=self.prev_seq,
             ts_event=iso_microseconds(self.ts_event),
             ts_publish=iso_microseconds(self.ts_publish * _MILLISECOND),
-            data=data,
+            data=self._serialised(form),
             revised=self.is_revised,
         )
+
+    def _serialised(self, form: Format) -> msgspec.Raw:
+        data = self._data.get(form)
+        if data is None:
+            data = self._data[form] = msgspec.Raw(encode(self._render(), form))
+        return data
 
     def encoded(self, form: Format) -> msgspec.Raw:
         """Return the item as it stands in a batch."""
@@ -116,3 +146,7 @@ class Item:
         if encoded is None:
             encoded = self._encoded[form] = msgspec.Raw(encode(self.message(form), form))
         return encoded
+
+
+def _nothing() -> None:
+    pass

@@ -24,6 +24,19 @@ class Rendering:
         """Return what a call gives. It must not touch what the event loop changes."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    def beside(self, call: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        """Make a call as `run` does, then give what it gives to another on the event loop.
+
+        Without a loop there is nobody who would wait: both are made at once.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            then(call())
+            return
+        made = loop.run_in_executor(self._threads, call)
+        made.add_done_callback(lambda done: None if done.cancelled() else then(done.result()))
+
     def close(self) -> None:
         """Let go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)

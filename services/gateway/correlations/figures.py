@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,15 +25,15 @@ class MatrixFigures(msgspec.Struct, frozen=True):
     """One matrix, and what is known beside it.
 
     `longer` is the newest matrix of `longer_table` before it; both are None where there is none.
-    `averages` are the means of the pairs' z against it, by step, the newest last. `unpriced` gives
-    those of some coins that have no price now.
+    `averages` are the means of the pairs' z against it, by step, the newest last. `priced` are the
+    coins that have a price now.
     """
 
     matrix: Matrix
     longer: Matrix | None
     longer_table: TableId | None
     averages: Sequence[tuple[int, float]]
-    unpriced: Callable[[tuple[str, ...]], list[str]]
+    priced: frozenset[str]
     delay: LineDelay
 
     def over(
@@ -69,8 +68,8 @@ class MatrixFigures(msgspec.Struct, frozen=True):
                 "coins": list(coins),
                 "matrix": _nullable(cells),
                 "sigma": _nullable(part.sigma),
-                "n": part.n.tolist(),
-                "n_effective": part.n_effective.tolist(),
+                "n": [row.tolist() for row in part.n],
+                "n_effective": [row.tolist() for row in part.n_effective],
                 "low": _nullable(low),
                 "high": _nullable(high),
                 "repaired": is_changed,
@@ -78,7 +77,7 @@ class MatrixFigures(msgspec.Struct, frozen=True):
                 "masked": part.masked,
                 "rest_share": rest_share,
                 "change": self._change(part, average),
-                "stale": self.unpriced(coins),
+                "stale": self._unpriced(coins),
                 "reasons": reasons,
             },
             coins,
@@ -118,21 +117,21 @@ class MatrixFigures(msgspec.Struct, frozen=True):
             "masked": part.masked,
             "rest_share": rest_share,
             "change": change_figures,
-            "stale": self.unpriced((a, b)),
+            "stale": self._unpriced((a, b)),
             "reasons": reasons,
         }
         return self._marked(figures, (a, b))
+
+    def _unpriced(self, coins: Sequence[str]) -> list[str]:
+        return [coin for coin in coins if coin not in self.priced]
 
     def _change(self, part: Matrix, average: dict[str, Any]) -> dict[str, Any] | None:
         if self.longer is None:
             return None
         longer = self.longer.of(part.coins)
         z = _z(part, longer)
-        changed = [
-            (float(z[i, j]), i, j)
-            for i, j in combinations(range(len(part.coins)), 2)
-            if abs(z[i, j]) > CHANGED
-        ]
+        places = np.argwhere(np.triu(np.abs(z) > CHANGED, 1)).tolist()
+        changed = [(float(z[i, j]), i, j) for i, j in places]
         changed.sort(key=lambda each: (-abs(each[0]), each[1:]))
         return {
             "against": longer.table,
@@ -227,6 +226,9 @@ def _unknown_ticks(part: Matrix) -> dict[str, str]:
 
 
 def _nullable(numbers: Cells) -> list[Any]:
+    """Return nested lists; row by row, so that other threads come in between."""
+    if numbers.ndim > 1:
+        return [_nullable(row) for row in numbers]
     found: Cells = numbers.astype(object)
     found[np.isnan(numbers)] = None
     listed: list[Any] = found.tolist()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.gateway.answers import answer, described
+from services.gateway.answers import answer, described, figures_answer
 from services.gateway.correlations.history import history_of
 from services.gateway.correlations.service import (
     chosen_coins,
@@ -24,6 +23,7 @@ from services.gateway.history.formats import chosen_form
 from services.gateway.history.matrices import MatrixSeries, matrix_series
 from services.gateway.history.pairs import PairSeries, pair_series
 from services.gateway.lists import Window
+from services.gateway.memory.correlations import MANY_COINS
 from services.gateway.memory.returns import WITH_HISTORY
 from services.gateway.parameters import TimeRange
 from services.gateway.problems import RefusedError
@@ -38,8 +38,6 @@ MethodChoice = Annotated[
 HistoryInterval = Literal["10s", "1m", "5m", "15m", "1h"]
 
 _SECONDS: dict[HistoryInterval, int] = {"10s": 10, "1m": 60, "5m": 300, "15m": 900, "1h": 3_600}
-_LARGE = 100
-"""Coins from which on a matrix is put together beside the event loop."""
 
 router = APIRouter(tags=["correlations"])
 
@@ -79,9 +77,9 @@ async def correlations(
     figures = memory.matrix_figures(matrix)
 
     def show() -> Response:
-        return answer(figures.over(chosen, repaired=repair, clustered=order == "cluster"))
+        return figures_answer(figures.over(chosen, repaired=repair, clustered=order == "cluster"))
 
-    return await asyncio.to_thread(show) if len(chosen) > _LARGE else show()
+    return await gateway.rendering.run(show) if len(chosen) > MANY_COINS else show()
 
 
 @router.get("/v1/correlations/{a}/{b}", responses=described("Pair", examples.PAIR, "The pair."))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from services.gateway.hub.backlog import Step
-from services.gateway.hub.client import Client, step_frames
+from services.gateway.hub.client import Client, frames_maker, is_slow, step_frames
+from services.gateway.hub.held import Beside, Held, at_once
 from services.gateway.hub.newest import Newest
 from services.gateway.items import Format, Item
 
@@ -46,27 +48,62 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Audience:
-    """Clients of one channel with the same wish and format."""
+    """Clients of one channel with the same wish and format.
 
-    def __init__(self, channel: str, wish: Wish, form: Format) -> None:
+    While a step is serialised beside the event loop, the newest values that come meanwhile wait,
+    one a key; a client that comes then gets an audience of its own.
+    """
+
+    def __init__(self, channel: str, wish: Wish, form: Format, beside: Beside = at_once) -> None:
         self.channel = channel
         self.wish = wish
         self.form: Format = form
         self.clients: dict[Client, None] = {}
+        self.is_busy = False
+        self._newest = Newest()
+        self._beside = beside
 
     def publish(self, items: Sequence[Item]) -> None:
         """Send what is wanted of these values to everyone."""
         wanted = self.wish.wanted(items)
-        if not wanted:
+        if self.is_busy:
+            for item in wanted:
+                self._newest.add(self.channel, item, is_snapshot=False)
+        elif wanted:
+            self._give(Step(self.channel, wanted, self.wish.as_batch))
+
+    def flush(self) -> None:
+        """Send what waits now, unless a step is under way."""
+        if self.is_busy or not len(self._newest):
             return
-        step = Step(self.channel, wanted, self.wish.as_batch)
-        shared = b"".join(step_frames(step, self.form))
-        for client in self.clients:
-            client.deliver(shared, step)
+        waiting, _ = self._newest.take()
+        self._give(Step(self.channel, [each.settled() for each in waiting], self.wish.as_batch))
 
     def leave(self, client: Client) -> None:
-        """Send a client nothing more."""
+        """Send a client what waits, then nothing more; what is under way still comes."""
+        waiting = self._newest.waiting()
+        if waiting and not client.is_ended:
+            items = [each.settled() for each in waiting]
+            client.send(Step(self.channel, items, self.wish.as_batch))
         self.clients.pop(client, None)
+
+    def _give(self, step: Step) -> None:
+        if not is_slow(step, self.form):
+            shared = b"".join(step_frames(step, self.form))
+            for client in self.clients:
+                client.deliver(shared, step)
+            return
+        self.is_busy = True
+        places = {client: Held(self.channel, step) for client in self.clients}
+        for client, held in places.items():
+            client.hold(held)
+        self._beside(frames_maker(step, self.form), partial(self._given, places))
+
+    def _given(self, places: dict[Client, Held], shared: bytes) -> None:
+        for client, held in places.items():
+            client.release(held, shared)
+        self.is_busy = False
+        self.flush()
 
 
 class Handle(Protocol):
@@ -83,10 +120,16 @@ Schedule = Callable[[float, Callable[[], None]], Handle]
 class ThrottledAudience(Audience):
     """One client that wants at most one message an interval, with the newest value per key."""
 
-    def __init__(self, channel: str, wish: Wish, form: Format, schedule: Schedule) -> None:
-        super().__init__(channel, wish, form)
+    def __init__(
+        self,
+        channel: str,
+        wish: Wish,
+        form: Format,
+        schedule: Schedule,
+        beside: Beside = at_once,
+    ) -> None:
+        super().__init__(channel, wish, form, beside)
         self._schedule = schedule
-        self._newest = Newest()
         self._planned: Handle | None = None
 
     def publish(self, items: Sequence[Item]) -> None:
@@ -97,19 +140,8 @@ class ThrottledAudience(Audience):
             self._planned = self._schedule(self.wish.interval_ms / 1000, self.flush)
 
     def flush(self) -> None:
-        """Send what waits now."""
+        """Send what waits now, unless a step is under way."""
         if self._planned is not None:
             self._planned.cancel()
             self._planned = None
-        waiting, _ = self._newest.take()
-        if not waiting:
-            return
-        step = Step(self.channel, [each.settled() for each in waiting], self.wish.as_batch)
-        shared = b"".join(step_frames(step, self.form))
-        for client in self.clients:
-            client.deliver(shared, step)
-
-    def leave(self, client: Client) -> None:
-        """Send the client what waits, then nothing more."""
-        self.flush()
-        super().leave(client)
+        super().flush()

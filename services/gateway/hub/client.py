@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import Protocol
 
 import msgspec
 
 from services.gateway.hub.backlog import Backlog, Entry, Step
+from services.gateway.hub.held import Beside, Held, at_once
 from services.gateway.hub.messages import (
     Conflated,
     Message,
@@ -50,9 +53,19 @@ class Tally(msgspec.Struct):
 class Client:
     """Sends to one client: at once, or into its backlog while it is slow."""
 
-    def __init__(self, outlet: Outlet, form: Format, limit: int, tally: Tally) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        form: Format,
+        limit: int,
+        tally: Tally,
+        beside: Beside = at_once,
+    ) -> None:
+        """`limit` is that of its backlog; what takes long to serialise is done `beside`."""
         self.form: Format = form
         self.is_ended = False
+        self._beside = beside
+        self._held: dict[str, deque[Held]] = {}
         self._tally = tally
         self._outlet = outlet
         self._backlog = Backlog(limit)
@@ -64,16 +77,42 @@ class Client:
         return self._outlet.is_full or len(self._backlog) > 0
 
     def send(self, *entries: Entry) -> None:
-        """Send messages and steps in order."""
+        """Send messages and steps in order: of each channel, where something takes long."""
+        held = [self._place(entry) for entry in entries]
+        ready = [entry for entry, place in zip(entries, held, strict=True) if place is None]
         if self.is_behind:
-            for entry in entries:
+            for entry in ready:
                 self.delay(entry)
-        else:
-            self._outlet.write(b"".join(part for entry in entries for part in self._frames(entry)))
+        elif ready:
+            self._outlet.write(b"".join(part for entry in ready for part in self._frames(entry)))
+        for place in held:
+            if place is not None:
+                self._beside(frames_maker(place.entry, self.form), partial(self.release, place))
+
+    def hold(self, held: Held) -> None:
+        """Let what follows on a channel wait until this has its frames and is released."""
+        self._held.setdefault(held.channel, deque()).append(held)
+
+    def release(self, held: Held, frames: bytes) -> None:
+        """Send what is held with its frames, and what waited for it, in order."""
+        held.frames = frames
+        queue = self._held.get(held.channel)
+        while queue and queue[0].frames is not None:
+            first = queue.popleft()
+            if self.is_behind:
+                self.delay(first.entry)
+            else:
+                self._outlet.write(first.frames or b"")
+                self._tally.deliveries += 1
+        if not queue:
+            self._held.pop(held.channel, None)
 
     def deliver(self, shared: bytes, entry: Entry) -> None:
         """Send an entry whose frames are serialised already."""
-        if self._outlet.is_full or self._backlog:
+        channel = getattr(entry, "channel", "")
+        if channel in self._held:
+            self.hold(Held(channel, entry, shared))
+        elif self._outlet.is_full or self._backlog:
             self.delay(entry)
         else:
             self._outlet.write(shared)
@@ -88,7 +127,17 @@ class Client:
         """Close the connection; nothing is sent after this."""
         self.is_ended = True
         self._backlog.take()
+        self._held.clear()
         self._outlet.end(code, reason)
+
+    def _place(self, entry: Entry) -> Held | None:
+        """Return an entry's place in its channel where it cannot be sent now."""
+        channel = getattr(entry, "channel", "")
+        if channel not in self._held and not is_slow(entry, self.form):
+            return None
+        held = Held(channel, entry)
+        self.hold(held)
+        return held
 
     def _catch_up(self) -> None:
         """Send what waits; a `conflated` stands before values that others were left out for."""
@@ -103,10 +152,32 @@ class Client:
         self._outlet.write(b"".join(parts))
 
     def _frames(self, entry: Entry) -> list[bytes]:
-        if isinstance(entry, Message):
-            return [frame(entry, self.form)]
-        self._tally.deliveries += 1
-        return step_frames(entry, self.form)
+        if isinstance(entry, Step):
+            self._tally.deliveries += 1
+        return entry_frames(entry, self.form)
+
+
+def is_slow(entry: Entry, form: Format) -> bool:
+    """Return whether an entry takes long to serialise."""
+    return isinstance(entry, Step) and any(item.is_slow(form) for item in entry.items)
+
+
+def frames_maker(entry: Entry, form: Format) -> Callable[[], bytes]:
+    """Return what makes an entry's frames of what is known now; any thread may call it."""
+    items = entry.items if isinstance(entry, Step) else []
+    renderings = [item.rendering(form) for item in items]
+
+    def make() -> bytes:
+        for render in renderings:
+            render()
+        return b"".join(entry_frames(entry, form))
+
+    return make
+
+
+def entry_frames(entry: Entry, form: Format) -> list[bytes]:
+    """Return an entry as frames."""
+    return [frame(entry, form)] if isinstance(entry, Message) else step_frames(entry, form)
 
 
 def step_frames(step: Step, form: Format) -> list[bytes]:

@@ -10,6 +10,7 @@ from models.times import iso_microseconds
 from services.gateway.channels import market_keys
 from services.gateway.hub.audience import EVERY_KEY, Audience, Schedule, ThrottledAudience, Wish
 from services.gateway.hub.client import Client, Tally
+from services.gateway.hub.held import Beside, at_once
 from services.gateway.hub.messages import Heartbeat, Message, Status, frame
 from services.gateway.items import Format, Item
 
@@ -48,7 +49,9 @@ class _Channel(msgspec.Struct):
 class Hub:
     """Clients and their audiences. `schedule` plans a call, for clients with an interval."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, beside: Beside = at_once) -> None:
+        """What takes long to serialise is done `beside`."""
+        self.beside = beside
         self.clients: dict[Client, dict[str, Audience]] = {}
         self.tally = Tally()
         self._schedule = schedule
@@ -135,12 +138,13 @@ class Hub:
         audiences = self._channels.setdefault(channel, _Channel())
         if wish.interval_ms:
             # Of its own: its values wait since other times than anybody else's.
-            throttled = ThrottledAudience(channel, wish, form, self._schedule)
+            throttled = ThrottledAudience(channel, wish, form, self._schedule, self.beside)
             audiences.add(throttled)
             return throttled
         audience = self._audiences.get((channel, wish, form))
-        if audience is None:
-            audience = self._audiences[channel, wish, form] = Audience(channel, wish, form)
+        if audience is None or audience.is_busy:
+            audience = Audience(channel, wish, form, self.beside)
+            self._audiences[channel, wish, form] = audience
             audiences.add(audience)
         return audience
 
@@ -151,4 +155,6 @@ class Hub:
         audience.leave(client)
         if not audience.clients:
             self._channels[channel].remove(audience)
-            self._audiences.pop((channel, audience.wish, audience.form), None)
+            identity = channel, audience.wish, audience.form
+            if self._audiences.get(identity) is audience:
+                del self._audiences[identity]

@@ -47,6 +47,10 @@ class Newest:
         else:
             before.item = item
 
+    def waiting(self) -> list[Waiting]:
+        """Return everything that waits, and let it wait on."""
+        return list(self._waiting.values())
+
     def take(self) -> tuple[list[Waiting], int]:
         """Return everything that waits, and how many were dropped; begin anew."""
         taken, dropped = list(self._waiting.values()), self.dropped

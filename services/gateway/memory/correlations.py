@@ -13,7 +13,7 @@ from models.statistics.correlation import average, change
 from models.times import seconds_of
 from services.gateway.correlations.matrix import Cells, Matrix, matrix_of
 from services.gateway.correlations.table_ids import TableId, longer_than, resolved, table_id
-from services.gateway.items import Figures, Item
+from services.gateway.items import Figures, Format, Item, encoded_by_row
 from services.gateway.records import DerivedRecord
 
 HISTORY_S = 900
@@ -24,8 +24,12 @@ _MOST_PENDING = 3
 SECOND = 1_000_000_000
 
 Coins = tuple[str, ...] | None
-Render = Callable[[Matrix, Coins], Figures]
-"""Given a matrix and coins (None: the usual ones): what the public interface shows."""
+Render = Callable[[Matrix, Coins], Callable[[], Figures]]
+"""Given a matrix and coins (None: the usual ones): what makes the figures, in any thread."""
+
+EVERY_COIN = "*"
+MANY_COINS = 100
+"""Coins above which a matrix is put together beside the event loop."""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -165,22 +169,30 @@ class Correlations:
 
 
 class MatrixItem(Item):
-    """A matrix, to be shown over the coins that a client asks for; serialised once for each."""
+    """A matrix over some coins, None for the usual ones; serialised once for each choice."""
 
-    __slots__ = ("_kept", "_narrowed", "_show")
+    __slots__ = ("_coins", "_kept", "_narrowed", "_show")
 
-    def __init__(self, key: str, kept: _Kept, show: Render, is_alias: bool) -> None:
+    def __init__(
+        self,
+        key: str,
+        kept: _Kept,
+        show: Render,
+        is_alias: bool,
+        coins: Coins = None,
+    ) -> None:
         super().__init__(
             key,
             kept.seq,
             kept.prev_seq,
             kept.matrix.as_of * SECOND,
             kept.ts_publish,
-            lambda: show(kept.matrix, None),
+            lambda: show(kept.matrix, coins)(),
             is_alias=is_alias,
         )
         self._kept = kept
         self._show = show
+        self._coins: Coins = coins
         self._narrowed: dict[tuple[str, ...], Item] = {}
 
     def narrowed(self, coins: Coins) -> Item:
@@ -189,16 +201,29 @@ class MatrixItem(Item):
             return self
         item = self._narrowed.get(coins)
         if item is None:
-            item = self._narrowed[coins] = Item(
-                self.key,
-                self.seq,
-                self.prev_seq,
-                self.ts_event,
-                self.ts_publish,
-                lambda: self._show(self._kept.matrix, coins),
-                is_alias=self.is_alias,
-            )
+            item = MatrixItem(self.key, self._kept, self._show, self.is_alias, coins)
+            self._narrowed[coins] = item
         return item
+
+    def is_slow(self, form: Format) -> bool:
+        """Return whether it has many coins and is not serialised yet."""
+        if self._coins is None or form in self._data:
+            return False
+        all_of_them = self._coins == (EVERY_COIN,)
+        return len(self._kept.matrix.coins if all_of_them else self._coins) > MANY_COINS
+
+    def rendering(self, form: Format) -> Callable[[], None]:
+        """Return what serialises the matrix beside what is known of its coins now."""
+        show = self._show(self._kept.matrix, self._coins)
+
+        def render() -> None:
+            if form not in self._data:
+                self._data[form] = msgspec.Raw(encoded_by_row(show(), form))
+
+        return render
+
+    def _copy(self) -> Item:
+        return MatrixItem(self.key, self._kept, self._show, self.is_alias, self._coins)
 
 
 def change_of(matrix: Matrix, longer: Matrix) -> Cells:

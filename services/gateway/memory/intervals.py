@@ -47,8 +47,11 @@ class IntervalFigures:
         self.repeated = 0
         self.revised = 0
 
-    def take(self, record: DerivedRecord) -> list[Item]:
-        """Take one source's interval end; return the markets of which it says something new."""
+    def take(self, record: DerivedRecord, *, tells: bool = True) -> list[Item]:
+        """Take one source's interval end; return the markets of which it says something new.
+
+        Where nobody is told it returns nothing: at the start that is most of the work.
+        """
         figures = cast(Bars | Indicators, record.value)
         interval = figures.interval
         as_of = seconds_of(figures.as_of)
@@ -59,7 +62,7 @@ class IntervalFigures:
         items = []
         for market, row in zip(figures.markets, rows, strict=True):
             self._source_of[market] = source
-            item = self._put(market, interval, seq, row, record.place.timestamp)
+            item = self._put(market, interval, seq, row, record.place.timestamp, tells)
             if item is not None:
                 items.append(item)
         return items
@@ -143,7 +146,13 @@ class IntervalFigures:
         return rows
 
     def _put(
-        self, market: str, interval: BarInterval, seq: int, row: Any, published: int
+        self,
+        market: str,
+        interval: BarInterval,
+        seq: int,
+        row: Any,
+        published: int,
+        tells: bool,
     ) -> Item | None:
         ring = self._rings.get((market, interval))
         if ring is None:
@@ -151,6 +160,8 @@ class IntervalFigures:
         newest = ring.newest
         if seq > newest:
             ring.append(seq, row)
+            if not tells:
+                return None
             before = None if newest < 0 else newest
             return self._numbered_item(market, interval, seq, published, row, before)
         held = ring.get(seq)
@@ -161,6 +172,8 @@ class IntervalFigures:
         if not ring.put(row):
             return None
         self.revised += 1
+        if not tells:
+            return None
         return self._item(market, interval, row, None, is_revised=True)
 
     def _item(

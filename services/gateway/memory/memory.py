@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -16,7 +16,7 @@ from services.gateway.correlations.matrix import Matrix
 from services.gateway.correlations.table_ids import TableId, longer_than, resolved, table_id
 from services.gateway.delay import LineDelay
 from services.gateway.items import Figures, Item
-from services.gateway.memory.correlations import Coins, Correlations
+from services.gateway.memory.correlations import EVERY_COIN, Coins, Correlations
 from services.gateway.memory.interval_rows import BARS, INDICATORS
 from services.gateway.memory.intervals import IntervalFigures
 from services.gateway.memory.quotes import Quotes, Sight
@@ -35,8 +35,6 @@ from services.gateway.records import (
 
 Store = Quotes | Trades | Spreads | Feeds | IntervalFigures | Correlations
 
-
-EVERY_COIN = "*"
 USUAL_COINS = 10
 
 
@@ -77,8 +75,8 @@ class Memory:
         self.coins: Reference[Coin] = Reference(Coin)
         self.instruments: Reference[Market] = Reference(Market)
 
-    def take(self, record: Record) -> Change | None:
-        """Take one record; return what it changed for subscribers."""
+    def take(self, record: Record, *, tells: bool = True) -> Change | None:
+        """Take one record; return what it changed for subscribers, if anybody is told."""
         match record:
             case QuoteRecord():
                 items, sights = self.quotes.take(record)
@@ -88,7 +86,7 @@ class Memory:
             case SpreadRecord():
                 return Change("spreads", self.spreads.take(record))
             case DerivedRecord():
-                return self._take_derived(record)
+                return self._take_derived(record, tells)
             case ReferenceRecord():
                 return self._take_reference(record)
 
@@ -139,14 +137,14 @@ class Memory:
         return sorted({*self.returns.tables(), *self.correlations.tables()})
 
     def matrix_figures(self, matrix: Matrix) -> MatrixFigures:
-        """Return a matrix beside what is known of its coins."""
+        """Return a matrix beside what is known of its coins now; any thread may read it."""
         longer = self.correlations.longer(matrix)
         return MatrixFigures(
             matrix,
             longer,
             longer_than(table_id(matrix.table), self.tables()),
             self.correlations.averages(matrix.table),
-            lambda coins: self.returns.unpriced(matrix.table, coins),
+            self.returns.priced(matrix.table),
             self.delay,
         )
 
@@ -181,11 +179,12 @@ class Memory:
         """Return coins by market value, then by name; stablecoins last."""
         return tuple(sorted(coins, key=self._rank))
 
-    def _matrix_figures(self, matrix: Matrix, coins: Coins) -> Figures:
+    def _matrix_figures(self, matrix: Matrix, coins: Coins) -> Callable[[], Figures]:
         chosen = self.usual_coins(matrix) if coins is None else coins
         if chosen == (EVERY_COIN,):
             chosen = self.every_coin(matrix)
-        return self.matrix_figures(matrix).over(chosen)
+        figures = self.matrix_figures(matrix)
+        return lambda: figures.over(chosen)
 
     def _rank(self, coin: str) -> tuple[bool, float, str]:
         record = self.coins.get(coin)
@@ -196,12 +195,12 @@ class Memory:
         record = self.coins.get(coin)
         return record is not None and "stablecoin" in record.flags
 
-    def _take_derived(self, record: DerivedRecord) -> Change | None:
+    def _take_derived(self, record: DerivedRecord, tells: bool) -> Change | None:
         match record.value:
             case Bars():
-                return Change("bars", self.bars.take(record))
+                return Change("bars", self.bars.take(record, tells=tells))
             case Indicators():
-                return Change("indicators", self.indicators.take(record))
+                return Change("indicators", self.indicators.take(record, tells=tells))
             case CorrelationBlock():
                 return Change("correlations", self.correlations.take(record))
             case Returns():

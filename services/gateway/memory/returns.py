@@ -153,12 +153,12 @@ class ReturnsMemory:
         step_s = table_id(name).step_s
         return Price(returns.price[i], returns.quote_currency[i], as_of, step_s)
 
-    def unpriced(self, table: str, coins: tuple[str, ...]) -> list[str]:
-        """Return those of these coins that have no price in the newest row of a table."""
+    def priced(self, table: str) -> frozenset[str]:
+        """Return the coins that have a price in the newest row of a table."""
         if table not in self._newest:
-            return list(coins)
+            return frozenset()
         returns, places = self._newest[table][1], self._places[table]
-        return [c for c in coins if c not in places or returns.price[places[c]] is None]
+        return frozenset(c for c, i in places.items() if returns.price[i] is not None)
 
     def pair(self, table: str, a: str, b: str, start: int, end: int) -> PairReturns | None:
         """Return the returns of two coins with `as_of` in `[start, end)` (seconds).

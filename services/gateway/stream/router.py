@@ -90,7 +90,7 @@ def _denial(gateway: Gateway, who: str) -> Response | None:
 async def _converse(websocket: WebSocket, gateway: Gateway, form: Format) -> None:
     outlet = cast(Outlet, websocket.scope["extensions"][EXTENSION])
     hub = gateway.hub
-    client = Client(outlet, form, gateway.settings.gateway_queue, hub.tally)
+    client = Client(outlet, form, gateway.settings.gateway_queue, hub.tally, hub.beside)
     session = Session(client, hub, gateway.memory, gateway.keys, key_of(websocket.headers))
     loop = asyncio.get_running_loop()
     timer = loop.call_later(KEY_LIMIT_S, session.close_unauthenticated)

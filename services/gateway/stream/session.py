@@ -18,7 +18,8 @@ from services.gateway.hub.messages import (
     Unsubscribed,
 )
 from services.gateway.keys import ApiKeys
-from services.gateway.memory.memory import EVERY_COIN, Memory
+from services.gateway.memory.correlations import EVERY_COIN
+from services.gateway.memory.memory import Memory
 from services.gateway.stream.requests import (
     Authenticate,
     BadRequestError,

@@ -155,7 +155,7 @@ class Desk:
     def client(self, form: Format = "json", join: bool = True) -> tuple[Client, FakeOutlet]:
         """Return a new client and its outlet."""
         outlet = FakeOutlet()
-        client = Client(outlet, form, self.settings.gateway_queue, self.hub.tally)
+        client = Client(outlet, form, self.settings.gateway_queue, self.hub.tally, self.hub.beside)
         if join:
             self.hub.join(client)
         return client, outlet

@@ -141,6 +141,23 @@ def test_a_composite_merges_the_markets(client: Caller) -> None:
     assert "market" not in both
 
 
+def test_what_is_read_at_the_start_is_known_like_what_comes_later() -> None:
+    """Nobody is told of it; repeats and revisions count as ever, also of what comes behind."""
+    late = [bars(3, {BTC: 1.0}), bars(4, {BTC: 104.0}), bars(-1, {BTC: 99.0}), indicators(9)]
+    records = [*(bars(minute, {BTC: 100.0 + minute}) for minute in range(10)), *late]
+    started = Desk(Settings(gateway_queue=64))
+    started.gateway.waiting_for = {"bars"}
+    started.take(market(), *records)
+    started.gateway.waiting_for.clear()
+    later = Desk(Settings(gateway_queue=64))
+    later.take(market(), *records)
+    for rest in ("bars?", "bars?exchange=kraken&", "indicators?exchange=kraken&"):
+        path = f"/v1/coins/BTC/{rest}start=2026-03-01T11:00:00Z"
+        assert served(started).get(path).json() == served(later).get(path).json()
+    known = started.gateway.memory.bars
+    assert (known.repeated, known.revised) == (1, 2)
+
+
 class HeldRendering(Rendering):
     """Puts nothing together before it may."""
 
