@@ -12,6 +12,31 @@ _VARIABLE = "COINTIDE_TEST_DATA"
 _DEFAULT = "../shared/data"
 
 
+# Files that take a minute or so each, some with a single test: begun last, they would keep one
+# process busy when the others have nothing left. Those of the most processes are apart.
+_LONG_FILES = (
+    "tests/e2e/test_system.py",
+    "tests/integration/test_local_stack.py",
+    "tests/integration/test_candles.py",
+    "tests/integration/test_rebalance.py",
+    "tests/integration/test_lossless.py",
+    "tests/integration/test_kills.py",
+    "tests/integration/test_broker_outage.py",
+    "tests/integration/test_exactness.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files, then with all else that starts processes."""
+
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        name = item.nodeid.partition("::")[0]
+        place = _LONG_FILES.index(name) if name in _LONG_FILES else len(_LONG_FILES)
+        return not name.startswith(("tests/integration/", "tests/e2e/")), place
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Return the folder of the captured frames.

@@ -108,7 +108,8 @@ class StreamClient:
             plain.connect((LOOPBACK, gateway.port))
             options |= {"sock": plain, "max_queue": 1}
         options.setdefault("max_size", None)
-        # A test that waits for something else reads nothing, so it would miss the pongs.
+        # A test that waits for something else reads nothing, so it would miss pings and pongs.
+        options.setdefault("max_queue", None)
         options.setdefault("ping_interval", None)
         self._stack = ExitStack()
         self.connection: ClientConnection = self._stack.enter_context(

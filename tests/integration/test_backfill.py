@@ -22,7 +22,7 @@ from services.cli import main
 from services.history.source import Series
 from services.simulator.server import Simulator
 from services.simulator.urls import simulated_urls
-from tests.integration.test_candles import Clock, simulator_of
+from tests.integration.ingestion_in_memory import Clock, simulator_of
 
 SECOND = 1_000_000_000
 MINUTE = 60

@@ -8,15 +8,23 @@ from pathlib import Path
 import pytest
 
 from models.settings import Settings
+from models.topics import SPREADS
 from services.local.supervisor import Supervisor
+from services.local.topics import create_topics
 from tests.integration.conftest import Stack
+from tests.integration.gateway import GatewayProcess, StreamClient, send
 from tests.integration.line import COMMITTED_CAPTURES, Feed, Line, drive, is_reachable
+from tests.unit.gateway.made import BTC, START, spreads
 
 
-@pytest.fixture
-def own_stack(tmp_path: Path, jars_dir: Path) -> Iterator[Stack]:
-    """Start a Kafka for this test alone: others would suffer."""
-    settings = Settings(data_dir=tmp_path / "stack", jars_dir=jars_dir, namespace="outage")
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[Stack]:
+    """Start a Kafka for this module alone: others would suffer.
+
+    It has few topics, which a killed broker looks through one by one when it starts again.
+    """
+    data_dir = tmp_path_factory.mktemp("stack")
+    settings = Settings(data_dir=data_dir, jars_dir=jars_dir, namespace="outage")
     with Supervisor(settings) as supervisor:
         supervisor.wait_until_ready()
         yield Stack(
@@ -49,3 +57,21 @@ def test_a_broker_that_is_stopped_and_killed_changes_nothing(own_stack: Stack) -
         line.wait_until_done()
         assert worker.is_alive(), line.tell()
         line.assert_series(COMMITTED_CAPTURES)
+
+
+def test_a_lost_broker_is_got_over_by_a_gateway(own_stack: Stack, tmp_path: Path) -> None:
+    """What is known is still answered; when the broker is back, the series goes on."""
+    own = {"namespace": "gateway", "data_dir": tmp_path}
+    settings = own_stack.settings.model_copy(update=own)
+    create_topics(own_stack.brokers, settings)
+    send(settings, SPREADS.name, [spreads(1).value])
+    with GatewayProcess(settings) as gateway, StreamClient(gateway) as client:
+        client.subscribe("spreads", BTC)
+        assert client.next()["seq"] == START + 1
+        own_stack.kill_kafka()
+        assert gateway.get("/v1/spreads?limit=1")["data"]
+        own_stack.start_kafka()
+        send(settings, SPREADS.name, [spreads(second).value for second in (2, 3)])
+        for second in (2, 3):
+            update = client.next("status")
+            assert (update["seq"], update["prev_seq"]) == (START + second, START + second - 1)

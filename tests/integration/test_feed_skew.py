@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from models.records.reference import Feed
-from tests.integration.test_candles import Clock, Line, simulator_of
+from tests.integration.ingestion_in_memory import Clock, Ingestion, simulator_of
 
 
 @pytest.mark.parametrize("exchange", ["binance", "coinbase", "kraken"])
@@ -18,7 +18,10 @@ def test_the_skew_of_an_exchange_is_shown_once_a_frame_has_told_its_own_time(exc
     async def run() -> None:
         clock = Clock(1.0)
         changes = {"exchanges": [exchange], "warm_start_hours": 0.0}
-        async with simulator_of(clock) as simulator, Line(simulator, clock, **changes) as line:
+        async with (
+            simulator_of(clock) as simulator,
+            Ingestion(simulator, clock, **changes) as line,
+        ):
             wanted = {market.market for market in line.markets()}
 
             def feeds() -> dict[str, Feed]:

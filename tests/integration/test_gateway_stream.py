@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from models.records.bursts import TradeBurst, encode_burst
 from models.settings import Settings
 from models.topics import SPREADS
-from tests.integration.conftest import CreateTopics, Stack
+from tests.integration.conftest import CreateTopics
 from tests.integration.gateway import LIMIT_S, GatewayProcess, StreamClient, closed, items_of, send
 from tests.unit.gateway.made import START, spreads
 
@@ -224,19 +224,3 @@ def test_what_cannot_be_read_is_counted(gateway: GatewayProcess, settings: Setti
         while client.next()["seq"] < START + 2:
             pass
     assert gateway.metric('cointide_gateway_undecodable_total{topic="spreads"}') == 1
-
-
-def test_a_lost_broker_is_got_over(
-    gateway: GatewayProcess, settings: Settings, stack: Stack
-) -> None:
-    """What is known is still answered; when the broker is back, the series goes on."""
-    with StreamClient(gateway) as client:
-        client.subscribe("spreads", FIRST)
-        assert client.next()["seq"] == START + 1
-        stack.kill_kafka()
-        assert gateway.get("/v1/spreads?limit=1")["data"]
-        stack.start_kafka()
-        send_spreads(settings, [2, 3])
-        for second in (2, 3):
-            update = client.next("status")
-            assert (update["seq"], update["prev_seq"]) == (START + second, START + second - 1)
