@@ -180,12 +180,12 @@ def test_hours_that_candles_have_filled_are_asked_for_again(
     gateway: MockGateway, open_page: OpenPage
 ) -> None:
     page = opened(open_page)
-    _until(page, lambda: any("bars" in s["channel"] for s in gateway.subscriptions))
+    until(page, lambda: any("bars" in s["channel"] for s in gateway.subscriptions))
     asked = len(gateway.asked("/v1/coins/BTC/bars"))
     start = (now() // 60 - 200) * 60
     filled = {**made.bar("1m", start, 100), "source": "rest"}
     gateway.publish("bars", [(f"{BTC}|1m", start // 60, filled)])
-    _until(page, lambda: len(gateway.asked("/v1/coins/BTC/bars")) > asked)
+    until(page, lambda: len(gateway.asked("/v1/coins/BTC/bars")) > asked)
     assert seconds(gateway.asked("/v1/coins/BTC/bars")[-1], "start") == start
 
 
@@ -196,7 +196,7 @@ def test_a_bar_that_ends_while_a_range_is_asked_for_does_not_stop_it(
     held: list[Route] = []
     page.route("**/v1/coins/BTC/bars?*", lambda route: held.append(route), times=1)
     page.get_by_role("button", name="1 h").click()
-    _until(page, lambda: bool(held))
+    until(page, lambda: bool(held))
     expect(page.get_by_text("Asking for bars…")).to_be_visible()
     start = now() // 60 * 60
     gateway.publish("bars", [(f"{BTC}|1m", start // 60, made.bar("1m", start, 100))])
