@@ -87,18 +87,29 @@ class IngestionWorker:
         self._positions: dict[tuple[str, int], int] = {}
         self._deliveries: set[asyncio.Future[object]] = set()
         self._failure: BaseException | None = None
+        self._unbroken: set[int] = set()
         self._assignment = 0
+        self._taken_part = 0
         self._holds = True
         self._feeds_due = 0
 
     async def open(
         self, partitions: Iterable[int], mirror: Mapping[int, Mapping[bytes, Step]]
     ) -> None:
-        """Keep what is still owned, drop the rest, take over what is new."""
+        """Keep what is still owned, drop the rest, take over what is new.
+
+        Nothing is kept after a generation of the group without this worker, be it that it stood
+        still: others may have written its partitions in a later epoch, so that what it goes on to
+        write in its own would be read by nobody.
+        """
         self._assignment += 1
         assignment = self._assignment
         wanted = set(partitions)
-        new = sorted(wanted - self._owned)
+        generation = self._generation()
+        self._unbroken &= wanted if generation == self._taken_part + 1 else set()
+        self._taken_part = generation
+        kept = set(self._unbroken)
+        new = sorted(wanted - kept)
         found = {
             name: await asyncio.to_thread(self._find, name, new) if new else {}
             for name in self._exchanges
@@ -109,14 +120,14 @@ class IngestionWorker:
         if assignment != self._assignment:
             return
         self._positions = {place: offset - 1 for place, offset in beginnings.items()}
-        await self._drop(self._owned - wanted)
+        await self._drop(self._owned - kept)
         for partition in new:
             for name, exchange in self._exchanges.items():
-                exchange.line.own(partition, found[name].get(partition), self._generation())
+                exchange.line.own(partition, found[name].get(partition), generation)
                 self._counters[name, partition] = SourceCounters(
                     name, mirror.get(partition, {}).values()
                 )
-        self._owned = wanted
+        self._owned, self._unbroken = wanted, set(wanted)
         self._holds = False
         self._metrics.partitions.set(len(wanted))
         self._log.info("assigned", partitions=sorted(wanted), new=new)

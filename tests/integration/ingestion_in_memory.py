@@ -18,6 +18,7 @@ import pytest
 
 from agents.ingestion.instruments.markets import INSTRUMENTS
 from agents.ingestion.metrics import IngestionMetrics
+from agents.ingestion.source_state import Found
 from agents.ingestion.worker import IngestionWorker
 from agents.runtime.consumer import RecordBatch
 from models.partition import partition_of
@@ -119,12 +120,16 @@ class Ingestion:
         self.simulator = simulator
         self.log = MemoryLog()
         self.metrics = IngestionMetrics()
+        self.generation = 0
+        self.found: dict[int, Found] = {}
         self.worker = IngestionWorker(
             self.settings,
             self.log,
             lambda *_: None,
-            lambda *_: {},
-            lambda: 1,
+            lambda _, partitions: {
+                each: self.found[each] for each in partitions if each in self.found
+            },
+            lambda: self.generation,
             self.metrics,
             clock,
         )
@@ -158,6 +163,7 @@ class Ingestion:
     async def own(self, partitions: Iterable[int]) -> None:
         """Be assigned these partitions, and read `markets` from its beginning."""
         owned = list(partitions)
+        self.generation += 1
         await self.worker.revoked()
         await self.worker.open(owned, {})
         for partition in owned:

@@ -45,6 +45,10 @@ class Processes:
             process.kill()
             process.wait()
 
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send one a signal."""
+        self.running[name].send_signal(number)
+
     def tell(self) -> str:
         """Return the ends of all logs."""
         return "\n".join(tail_of(log) for log in sorted(self.logs.glob("*.log")))

@@ -36,6 +36,7 @@ from tests.integration.sent_ticks import compare, sent_ticks, topic_ticks
 SECONDS = float(os.environ.get("COINTIDE_SOAK_SECONDS", "36"))
 RATE = os.environ.get("COINTIDE_SOAK_RATE", "1000")
 CHUNK_S = 20
+_FLOW_S = 5.0
 FIGURES = ("spread", "bars", "archive", "archive-cassandra")
 WRITERS = ("archive", "archive-cassandra")
 
@@ -91,7 +92,10 @@ def test_every_tick_and_every_row_is_everywhere_once_or_declared_unseen(
     cassandra: CassandraForTests,
     create_topics_for: Callable[[Settings], Any],
 ) -> None:
-    """A worker of ingestion, both writers of the archive and Cassandra itself are killed."""
+    """A worker of ingestion, both writers of the archive and Cassandra itself are killed.
+
+    Another worker of ingestion stands still beyond its session and goes on.
+    """
     port = choose_port("simulator", 0, None, ())
     settings = namespaced.model_copy(
         update={
@@ -128,7 +132,12 @@ def test_every_tick_and_every_row_is_everywhere_once_or_declared_unseen(
         run_for(begin + SECONDS * 2 / 3, running)
         cassandra.kill()
         cassandra.start()
-        run_for(begin + SECONDS, running)
+        # Taken for dead and back again: for a while somebody else wrote its partitions.
+        running.signal("ingestion-1", signal.SIGSTOP)
+        chain.until_ingesting(ingestion_0=4)
+        running.signal("ingestion-1", signal.SIGCONT)
+        chain.until_ingesting(ingestion_0=2, ingestion_1=2)
+        run_for(max(begin + SECONDS, time.monotonic() + _FLOW_S), running)
         # The sender first, so that what it wrote down can still arrive.
         for name in ("simulator", "ingestion-0", "ingestion-1"):
             running.end(name, signal.SIGTERM)
