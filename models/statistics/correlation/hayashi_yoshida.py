@@ -14,6 +14,7 @@ from models.statistics.correlation.rows import YEAR_S, Booleans, Floats, Seconds
 
 # Further outside [−1, 1] than this is no rounding.
 _ROUNDING = 1e-12
+_SAME_PRICE = 1e-13
 
 
 def hayashi_yoshida(seconds: Seconds) -> Matrices:
@@ -55,7 +56,8 @@ def _increments(log_price: Floats) -> tuple[Floats, Booleans]:
     present = ~np.isnan(log_price)
     first = present.copy()
     first[1:] &= ~present[:-1]
-    np.copyto(moves, 0.0, where=np.isnan(moves))
+    # The same price may come out one bit differently: that is no observation.
+    np.copyto(moves, 0.0, where=np.isnan(moves) | (np.abs(moves) <= _SAME_PRICE))
     return moves, first | (moves != 0.0)
 
 

@@ -143,6 +143,18 @@ def test_sigma_of_hayashi_yoshida_is_of_the_squared_increments_of_the_window() -
     assert found == pytest.approx([math.sqrt(squares * 365 * 86_400 / 900)])
 
 
+def test_a_price_that_comes_out_one_bit_differently_is_no_observation() -> None:
+    """Of the same mid, made of another bid and ask, rounding may leave another last bit."""
+    random = np.random.default_rng(5)
+    prices = np.repeat(np.cumsum(random.standard_normal((100, 2)) * 1e-4, axis=0), 3, axis=0)
+    rounded = prices.copy()
+    rounded[1::3] = np.nextafter(prices[1::3], np.inf)
+    told = hayashi_yoshida(seconds_of(prices))
+    found = hayashi_yoshida(seconds_of(rounded))
+    assert found.n.tolist() == told.n.tolist() == [[99, 99], [99, 99]]
+    assert found.matrix == pytest.approx(told.matrix, abs=1e-9)
+
+
 def test_an_estimate_outside_one_is_cut_and_counted() -> None:
     """Both rise by 1 every other second, in turn: each increment overlaps two of the other one."""
     seconds = np.arange(120)
