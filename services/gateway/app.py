@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -51,6 +52,8 @@ def create_app(gateway: Gateway, reading: Reading) -> FastAPI:
         tasks = [asyncio.create_task(keep_beating(gateway))]
         if gateway.history is not None:
             tasks.append(asyncio.create_task(keep_looking(gateway.reads, gateway.history.look)))
+        for task in tasks:
+            task.add_done_callback(partial(_tell_failure, gateway))
         try:
             async with reading(gateway):
                 yield {"gateway": gateway}
@@ -92,3 +95,9 @@ def create_app(gateway: Gateway, reading: Reading) -> FastAPI:
     app.include_router(page.router)
     describe(app)
     return app
+
+
+def _tell_failure(gateway: Gateway, task: asyncio.Task[None]) -> None:
+    """Tell what a task ended with that ends by itself only where something is broken."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        gateway.failed(error)

@@ -21,7 +21,7 @@ from services.gateway.limits.buckets import Buckets, Connections
 from services.gateway.memory.memory import Memory
 from services.gateway.memory.quotes import Sight
 from services.gateway.orders.past import FindPast, nothing_past
-from services.gateway.rendering import Rendering
+from services.gateway.rendering import Rendering, raised
 
 BEAT_S = 1.0
 
@@ -41,18 +41,20 @@ class Gateway:
         topics: Iterable[str],
         find_past: FindPast = nothing_past,
         history: GatewayHistory | None = None,
+        failed: Callable[[BaseException], None] = raised,
     ) -> None:
         """`now` reads the clock in nanoseconds, `schedule` plans a call, `topics` are read.
 
         `find_past` gives the last hour of a market's source; it may block. Without `history` what
-        is in memory is all.
+        is in memory is all. `failed` is told of a broken invariant that nobody else would see.
         """
         self.settings = settings
         self.now = now
         self.find_past = find_past
         self.history = history
         self.reads = HistoryReads(settings.gateway_history_reads)
-        self.rendering = Rendering()
+        self.failed = failed
+        self.rendering = Rendering(failed)
         delay = LineDelay(settings.source != "none", now)
         self.memory = Memory(delay, settings.exchanges, settings.correlation_tables)
         self.hub = Hub(schedule, self.rendering.beside)

@@ -13,11 +13,17 @@ _THREADS = 2
 Result = TypeVar("Result")
 
 
+def raised(error: BaseException) -> None:
+    """Raise it."""
+    raise error
+
+
 class Rendering:
     """Threads that turn copies of what is in memory into bytes."""
 
-    def __init__(self) -> None:
-        """None is started before it is needed."""
+    def __init__(self, failed: Callable[[BaseException], None] = raised) -> None:
+        """None is started before it is needed; `failed` takes what `beside` ended with."""
+        self._failed = failed
         self._threads = ThreadPoolExecutor(_THREADS, "rendering")
 
     async def run(self, call: Callable[[], Result]) -> Result:
@@ -34,8 +40,16 @@ class Rendering:
         except RuntimeError:
             then(call())
             return
-        made = loop.run_in_executor(self._threads, call)
-        made.add_done_callback(lambda done: None if done.cancelled() else then(done.result()))
+
+        def give(done: asyncio.Future[Result]) -> None:
+            if done.cancelled():
+                return
+            try:
+                then(done.result())
+            except Exception as error:  # noqa: BLE001 - else what waits for it waits for ever
+                self._failed(error)
+
+        loop.run_in_executor(self._threads, call).add_done_callback(give)
 
     def close(self) -> None:
         """Let go of the threads."""

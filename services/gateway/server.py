@@ -36,6 +36,12 @@ def serve(settings: Settings, brokers: str) -> int:
     """
     configure_logs(settings)
     topics = read_topics(settings.exchanges, settings.namespace)
+    server: GatewayServer
+
+    def failed(error: BaseException) -> None:
+        structlog.get_logger().error("a part of the gateway ended", exc_info=error)
+        server.fail()
+
     gateway = Gateway(
         settings,
         time.time_ns,
@@ -43,13 +49,8 @@ def serve(settings: Settings, brokers: str) -> int:
         [topic.name for topic in topics],
         Pasts(brokers, settings).of,
         open_history(settings, brokers),
+        failed,
     )
-    server: GatewayServer
-
-    def failed(error: Exception) -> None:
-        structlog.get_logger().error("reader ended", exc_info=error)
-        server.fail()
-
     app = create_app(gateway, reading(brokers, settings, topics, failed))
     server = GatewayServer(
         uvicorn.Config(
@@ -119,7 +120,7 @@ def reading(
     brokers: str,
     settings: Settings,
     topics: list[ReadTopic],
-    failed: Callable[[Exception], None],
+    failed: Callable[[BaseException], None],
 ) -> Callable[[Gateway], contextlib.AbstractAsyncContextManager[None]]:
     """Return what reads these topics into a gateway while the server runs."""
 
