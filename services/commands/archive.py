@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 
 from agents.archive.cassandra.access import keyspace_of
 from agents.archive.cassandra.schema import apply_schema, migrations
@@ -20,6 +21,7 @@ from services.archive.existing import existing_archive
 from services.archive.status import OffsetGap, TopicStatus, status
 from services.commands import add_namespace
 from services.commands.columns import aligned
+from services.commands.repeating import repeat
 from services.local.state import needing_cassandra
 
 _POLL_S = 0.5
@@ -47,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="schema: wait until Cassandra answers and lets us in (COINTIDE_START_TIMEOUT_S)",
     )
+    parser.add_argument(
+        "--every", type=float, metavar="S", help="compact: again every S seconds, until stopped"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -61,15 +66,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
     if arguments.what == "create":
         return _create(settings)
+    if arguments.what == "compact" and arguments.every is not None:
+        repeat(partial(_with_archive, "compact", settings), arguments.every, StoreError)
+        return 0
+    return _with_archive(arguments.what, settings)
+
+
+def _with_archive(what: str, settings: Settings) -> int:
     store, topics = existing_archive(settings), archived_topics(settings.exchanges)
     try:
-        if arguments.what == "status":
+        if what == "status":
             topics_found = list(status(store, topics))
             shown = aligned([_STATUS_HEADER, *(_status_row(each) for each in topics_found)])
             gaps = [_gap_line(each.topic, gap) for each in topics_found for gap in each.gaps]
             shown = "\n".join([f"archive {store.name}", shown, *gaps])
             wrong: list[str] = []
-        elif arguments.what == "compact":
+        elif what == "compact":
             done = compact(store, topics, time.time())
             shown = f"merged {done.merged} chunks into {done.into}, deleted {done.deleted} files"
             wrong = []
@@ -81,7 +93,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             ]
     except OSError as error:
         raise StoreError(f"expected a store that can be read and written, but {error}") from error
-    print(shown)
+    print(shown, flush=True)
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0

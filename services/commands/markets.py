@@ -8,11 +8,9 @@ import sys
 from models.errors import TransportError
 from models.settings import Settings
 from services.commands import add_namespace
+from services.commands.repeating import repeat
 from services.kafka_access import admitted_brokers
-from services.local.stopping import StopWish
 from services.reference.sync import sync_reference
-
-_FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,19 +28,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.every is None:
         _sync(settings, brokers)
         return 0
-    retry = _FIRST_RETRY_S
-    with StopWish() as stop:
-        while not stop.is_asked():
-            wait = arguments.every
-            try:
-                _sync(settings, brokers)
-                retry = _FIRST_RETRY_S
-            except TransportError as error:
-                # What was fetched before stays in force; the next try is soon.
-                print(f"cointide: {error}", file=sys.stderr, flush=True)
-                wait = min(retry, wait)
-                retry = min(2 * retry, _LAST_RETRY_S)
-            stop.wait(wait)
+    # What was fetched before stays in force while an exchange is away.
+    repeat(lambda: _sync(settings, brokers), arguments.every, TransportError)
     return 0
 
 

@@ -11,6 +11,8 @@ from services.local.workers import AGENTS, Worker, workers_of
 from services.simulator.urls import simulated_urls
 
 Source = Literal["simulated", "live", "none"]
+_COMPACTION_S = 3600
+"""An hour of a partition is merged once it is over."""
 SOURCES: tuple[Source, ...] = ("simulated", "live", "none")
 
 
@@ -40,6 +42,8 @@ def system_of(settings: Settings, source: Source, counts: Mapping[str, int]) -> 
         if agent.needs_cassandra and settings.cassandra == "off":
             continue
         processes.extend(workers_of(agent, counts[agent.name]))
+    compact = [*command, "archive", "compact", "--every", str(_COMPACTION_S)]
+    processes.append(Worker("compaction", compact, port_setting=None))
     processes.append(
         Worker(
             "gateway",

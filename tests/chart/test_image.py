@@ -102,7 +102,14 @@ def test_every_process_of_compose_is_a_command(name: str) -> None:
 
 def test_compose_runs_the_whole_line() -> None:
     """All agents, topics first, the simulator's own addresses, images with versions."""
-    assert set(AGENTS) | {"gateway", "simulator", "topics", "schema", "markets"} == set(_OWN)
+    assert set(AGENTS) | {
+        "gateway",
+        "simulator",
+        "topics",
+        "schema",
+        "markets",
+        "compaction",
+    } == set(_OWN)
     services = _COMPOSE["services"]
     for name, service in services.items():
         assert re.fullmatch(r"\S+:v?\d[\w.]*", service["image"]), name
