@@ -39,6 +39,7 @@ setup: $(VENV)/.packages $(VENV)/.project $(JARS)/kafka/.complete $(JARS)/cassan
 $(VENV)/.packages: requirements-dev.txt
 	@.ci/machine $(PYTHON)
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the packages; the first time this takes some minutes."
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
