@@ -25,8 +25,8 @@ Place = tuple[str, str]
 class TopicTicks(msgspec.Struct):
     """What topics hold by kind and market: identities, snapshots apart, and what is unseen.
 
-    `began` is the clock of the first record, by kind and source (`exchange|partition`); times are
-    in nanoseconds since the epoch.
+    `began` is the time of the first frame, by kind and source (`exchange|partition`), which is
+    later than the first clock by what a tick may be late; times are in nanoseconds since the epoch.
     """
 
     ticks: dict[Place, list[Identity]]
@@ -35,7 +35,10 @@ class TopicTicks(msgspec.Struct):
 
 
 def sent_ticks(path: Path) -> dict[Place, list[tuple[Identity, int]]]:
-    """Return by kind and market what sockets took: identity and time of sending.
+    """Return by kind and market what sockets took: identity and time.
+
+    A tick's time is the one it gives, as what is unseen is told in: an exchange that lags sends
+    it when a market is served again that was not when it was made. Else it is that of sending.
 
     A market may be followed on several connections (the pulse on Binance's); a tick counts as
     often as the connection that had it most often.
@@ -47,12 +50,13 @@ def sent_ticks(path: Path) -> dict[Place, list[tuple[Identity, int]]]:
         if not entry.accepted:
             continue
         for tick in entry.ticks:
+            time = tick.own_time or entry.t
             if tick.kind == "trade":
                 identity = (tick.id, *tick.values)
-                by_connection["trades", tick.market, entry.connection].append((identity, entry.t))
+                by_connection["trades", tick.market, entry.connection].append((identity, time))
             elif tick.kind == "quote":
                 identity = (tick.own_time, *tick.values)
-                by_connection["quotes", tick.market, entry.connection].append((identity, entry.t))
+                by_connection["quotes", tick.market, entry.connection].append((identity, time))
     most: dict[tuple[str, str], dict[Identity, list[int]]] = defaultdict(dict)
     for (kind, market, _), logged in by_connection.items():
         times: dict[Identity, list[int]] = defaultdict(list)
@@ -81,7 +85,7 @@ def topic_ticks(settings: Settings) -> TopicTicks:
                     continue
                 epochs[record.partition] = burst.epoch
                 source = f"{exchange}|{record.partition}"
-                began.setdefault((kind, source), burst.clock)
+                began.setdefault((kind, source), burst.clock + settings.lateness_ms * 1_000_000)
                 for row in burst.unseen:
                     market = source if row.market == EVERY_MARKET else row.market
                     unseen[kind, market].append((row.start, row.end))
@@ -110,7 +114,7 @@ def identities(burst: Any) -> list[Identity]:
 def compare(sent: dict[Place, list[tuple[Identity, int]]], found: TopicTicks, killed: int) -> None:
     """See that nothing came twice or was made up, and that what is missing is declared.
 
-    Of a source nothing is told before its first record: with two workers that start together the
+    Of a source nothing is told before its first frame: with two workers that start together the
     first one may follow it without having published. By the kill every source has begun.
     """
     total = missing = 0
