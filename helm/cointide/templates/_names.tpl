@@ -4,13 +4,15 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Of 34 letters at most: a StatefulSet's name may have 52, since Kubernetes puts ten more behind
+it in a label of its pods, and `-archive-cassandra` takes 18 of them. */}}
 {{- define "cointide.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 34 | trimSuffix "-" -}}
 {{- else if contains (include "cointide.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 34 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "cointide.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name (include "cointide.name" .) | trunc 34 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
