@@ -44,6 +44,16 @@ app.kubernetes.io/part-of: cointide
 {{- end }}
 {{- end -}}
 
+{{/* What stands in `metadata` of every pod. Takes (list . component), and annotations of its own. */}}
+{{- define "cointide.podMetadata" -}}
+{{- $own := ternary (last .) dict (gt (len .) 2) -}}
+labels:
+  {{- include "cointide.podLabels" . | nindent 2 }}
+{{- with merge (deepCopy $own) (index . 0).Values.podAnnotations }}
+annotations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{- define "cointide.image" -}}
 {{- $image := .Values.image -}}
 {{ $image.repository }}:{{ default .Chart.AppVersion $image.tag }}{{ with $image.digest }}@{{ . }}{{ end }}
