@@ -160,16 +160,23 @@ def test_cassandra_is_reached_where_it_is() -> None:
         if selects(policy["podSelector"], metadata["labels"])
     }
     assert reach == {"archive-cassandra", "gateway", "schema"}
-    # The schema's hook runs before the policies of the release that it is of.
-    hook = named(objects, "NetworkPolicy", "cointide-schema")
-    job = named(objects, "Job", "cointide-schema")["metadata"]["annotations"]
-    assert job.items() <= hook["metadata"]["annotations"].items()
-    assert int(hook["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
-    assert hook["spec"]["egress"] == policy["egress"]
-    assert selects(hook["spec"]["podSelector"], _labels("schema"))
     kafka = named(objects, "NetworkPolicy", "cointide-to-kafka")["spec"]["podSelector"]
     assert not selects(kafka, _labels("schema")), "it has nothing to do there"
     assert selects(kafka, _labels("archive-cassandra"))
+
+
+@pytest.mark.parametrize(("component", "target"), [("topics", "kafka"), ("schema", "cassandra")])
+def test_a_hook_has_a_policy_of_its_own(component: str, target: str) -> None:
+    """It runs before those of its release: at an upgrade others hold, with other ports maybe."""
+    objects = objects_of("history")
+    hook = named(objects, "NetworkPolicy", f"cointide-{component}")
+    job = named(objects, "Job", f"cointide-{component}")["metadata"]["annotations"]
+    assert job.items() <= hook["metadata"]["annotations"].items()
+    assert int(hook["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
+    assert selects(hook["spec"]["podSelector"], _labels(component))
+    names = named(objects, "NetworkPolicy", "cointide-names")["spec"]["egress"]
+    there = named(objects, "NetworkPolicy", f"cointide-to-{target}")["spec"]["egress"]
+    assert hook["spec"]["egress"] == [*names, *there]
 
 
 def test_metrics_are_for_those_that_are_named() -> None:
