@@ -112,6 +112,14 @@ _SENTENCES: dict[str, tuple[Document, str]] = {
         merged(DEFAULT, _security(caSecret="ca")),
         "expected kafka.security.protocol `ssl` or `sasl_ssl` with caSecret or clientSecret",
     ),
+    "a password of no key": (
+        merged(DEFAULT, _security(protocol="ssl", keyPasswordKey="user.password")),
+        "expected kafka.security.clientSecret with keyPasswordKey",
+    ),
+    "a password of no key of Cassandra's": (
+        merged(DEFAULT, _cassandra(tls={"enabled": True, "keyPasswordKey": "tls.password"})),
+        "expected cassandra.tls.clientSecret with keyPasswordKey",
+    ),
     "a user without a password": (
         merged(DEFAULT, _security(protocol="sasl_ssl", saslUsername="me")),
         "expected kafka.security.saslUsername and saslSecret with protocol `sasl_ssl`",

@@ -85,6 +85,9 @@
 {{- if and (or $security.caSecret $security.clientSecret) (not (hasSuffix "ssl" $protocol)) -}}
   {{- include "cointide.refuse" (printf "expected kafka.security.protocol `ssl` or `sasl_ssl` with caSecret or clientSecret, was `%s`" $protocol) -}}
 {{- end -}}
+{{- if and $security.keyPasswordKey (not $security.clientSecret) -}}
+  {{- include "cointide.refuse" "expected kafka.security.clientSecret with keyPasswordKey: the password is of the key in that secret" -}}
+{{- end -}}
 {{- if and (hasPrefix "sasl" $protocol) (or (not $security.saslUsername) (not $security.saslSecret)) -}}
   {{- include "cointide.refuse" (printf "expected kafka.security.saslUsername and saslSecret with protocol `%s`, found not both" $protocol) -}}
 {{- end -}}
@@ -109,6 +112,9 @@
 {{- end -}}
 {{- if and (or $cassandra.tls.caSecret $cassandra.tls.clientSecret) (not $cassandra.tls.enabled) -}}
   {{- include "cointide.refuse" "expected cassandra.tls.enabled with caSecret or clientSecret" -}}
+{{- end -}}
+{{- if and $cassandra.tls.keyPasswordKey (not $cassandra.tls.clientSecret) -}}
+  {{- include "cointide.refuse" "expected cassandra.tls.clientSecret with keyPasswordKey: the password is of the key in that secret" -}}
 {{- end -}}
 {{- end -}}
 
