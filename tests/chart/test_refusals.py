@@ -88,6 +88,14 @@ _SENTENCES: dict[str, tuple[Document, str]] = {
         merged(DEFAULT, {"agents": {"archive": {"enabled": True}}}),
         "expected archive.url with agents.archive.enabled",
     ),
+    "keys of no archive": (
+        merged(DEFAULT, {"archive": {"existingSecret": "s3"}}),
+        "expected archive.url with archive.existingSecret",
+    ),
+    "a Prometheus that is not let in": (
+        merged(DEFAULT, {"monitoring": {"podMonitor": {"enabled": True}}}),
+        "expected networkPolicy.metricsFrom (where Prometheus is) with monitoring.podMonitor",
+    ),
     "nowhere to write": (
         merged(DEFAULT, {"agents": {"archive-cassandra": {"enabled": True}}}),
         "expected cassandra.contactPoints with agents.archive-cassandra.enabled",
@@ -145,6 +153,8 @@ _OUT_OF_SCHEMA: dict[str, tuple[Document, str]] = {
     "unknown setting": ({"settings": {"top_coin": 5}}, "top_coin"),
     "a setting that the chart decides": ({"settings": {"agent_port": 1}}, "agent_port"),
     "a secret among settings": ({"settings": {"coingecko_key": "x"}}, "coingecko_key"),
+    "a tag behind the repository": ({"image": {"repository": "r:5000/cointide:1"}}, "repository"),
+    "a name that is none": ({"fullnameOverride": "Market_Line"}, "fullnameOverride"),
     "a tag that moves": ({"image": {"tag": "latest"}}, "tag"),
     "no partitions": ({"kafka": {"partitions": 0}}, "partitions"),
     "a broker without a port": ({"kafka": {"brokers": ["kafka"]}}, "brokers"),

@@ -37,6 +37,12 @@
 {{- if and $values.agents.archive.enabled (not $values.archive.url) -}}
   {{- include "cointide.refuse" "expected archive.url with agents.archive.enabled: a pod has no folder that lasts" -}}
 {{- end -}}
+{{- if and $values.archive.existingSecret (not $values.archive.url) -}}
+  {{- include "cointide.refuse" "expected archive.url with archive.existingSecret: nobody would be shown the keys" -}}
+{{- end -}}
+{{- if and $values.monitoring.podMonitor.enabled $values.networkPolicy.enabled (not $values.networkPolicy.metricsFrom) -}}
+  {{- include "cointide.refuse" "expected networkPolicy.metricsFrom (where Prometheus is) with monitoring.podMonitor.enabled: nobody else may scrape the agents" -}}
+{{- end -}}
 {{- include "cointide.validateKafkaSecurity" . -}}
 {{- include "cointide.validateCassandra" . -}}
 {{- range $name := fromYamlArray (include "cointide.agents" .) -}}
@@ -126,7 +132,7 @@
     {{- include "cointide.refuse" (printf "expected %s.autoscaling.minReplicas of at most maxReplicas (%d), was %d" $path (int $scaling.maxReplicas) (int $scaling.minReplicas)) -}}
   {{- end -}}
   {{- if and (eq $scaling.by "external") (or (not $scaling.external.metric) (not $scaling.external.averageValue)) -}}
-    {{- include "cointide.refuse" (printf "expected %s.autoscaling.external.metric and averageValue with by `external`, found none" $path) -}}
+    {{- include "cointide.refuse" (printf "expected %s.autoscaling.external.metric and averageValue with by `external`, found not both" $path) -}}
   {{- end -}}
 {{- end -}}
 {{- end -}}
