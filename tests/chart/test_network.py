@@ -223,8 +223,8 @@ def test_the_outside_sees_everything_but_metrics() -> None:
         assert {path for path in paths if not _is_public(path, rules)} == {"/metrics"}
 
 
-def test_a_websocket_is_not_cut() -> None:
-    """Neither by ingress-nginx after a minute nor by a route's time-out."""
+def test_neither_a_websocket_nor_a_download_is_cut() -> None:
+    """Neither by ingress-nginx after a minute nor by a route's time-out, which is of the whole."""
     annotations = named(objects_of("ingress"), "Ingress", "cointide-gateway")["metadata"][
         "annotations"
     ]
@@ -232,6 +232,6 @@ def test_a_websocket_is_not_cut() -> None:
     stream, rest = named(objects_of("route"), "HTTPRoute", "cointide-gateway")["spec"]["rules"]
     assert stream["matches"] == [{"path": {"type": "Exact", "value": "/v1/stream"}}]
     assert stream["timeouts"] == {"request": "0s", "backendRequest": "0s"}
-    assert rest["timeouts"] == {"request": "30s"}
+    assert rest["timeouts"] == {"request": "1h"}, "history is streamed without a limit"
     for each in (stream, rest):
         assert each["backendRefs"] == [{"name": "cointide-gateway", "port": 80}]
