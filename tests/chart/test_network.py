@@ -14,10 +14,12 @@ from services.gateway.gateway import Gateway
 from tests.chart.rendering import (
     CASES,
     Document,
+    merged,
     named,
     objects_of,
     of_kind,
     pod_templates,
+    render,
     selects,
 )
 
@@ -124,6 +126,19 @@ def test_only_ingestion_and_markets_reach_the_exchanges() -> None:
         if selects(policy["podSelector"], metadata["labels"])
     ]
     assert set(reach) == {"ingestion", "markets"}
+
+
+def test_an_exchange_is_reached_on_the_port_that_its_address_names() -> None:
+    """Binance's main websocket, say, is not on 443."""
+    addresses = {
+        "binance_websocket_url": "wss://stream.binance.com:9443",
+        "binance_rest_url": "https://api.binance.com/",
+        "kraken_rest_url": "http://mirror.example",
+        "coinbase_rest_url": "http://mirror.example:8080/coinbase",
+    }
+    objects = render(merged(CASES["default"], {"settings": addresses}))
+    (rule,) = named(objects, "NetworkPolicy", "cointide-to-exchanges")["spec"]["egress"]
+    assert {each["port"] for each in rule["ports"]} == {443, 9443, 80, 8080}
 
 
 def test_kafka_is_reached_on_its_brokers_ports() -> None:

@@ -79,6 +79,18 @@ there are none yet, at an upgrade those of other values. Takes (list . component
 {{- end }}
 {{- end }}
 
+{{/* Ports of the exchanges: 443, and those of the addresses that the settings name. */}}
+{{- define "cointide.exchangePorts" -}}
+{{- $ports := list 443 }}
+{{- range $name, $url := .Values.settings }}
+{{- if hasSuffix "_url" $name }}
+{{- $plain := ternary "80" "443" (regexMatch "^(http|ws)://" $url) }}
+{{- $ports = append $ports (regexFind ":[0-9]+(/|$)" $url | trimPrefix ":" | trimSuffix "/" | default $plain | int) }}
+{{- end }}
+{{- end }}
+{{- uniq $ports | toJson }}
+{{- end }}
+
 {{- define "cointide.internet" -}}
 - ipBlock:
     cidr: 0.0.0.0/0
