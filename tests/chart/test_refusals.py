@@ -92,6 +92,12 @@ _SENTENCES: dict[str, tuple[Document, str]] = {
         merged(DEFAULT, {"archive": {"existingSecret": "s3"}}),
         "expected archive.url with archive.existingSecret",
     ),
+    "a store behind a closed port": (
+        merged(
+            DEFAULT, {"archive": {"url": "s3://a/b?endpoint_override=http://minio:9000&region=x"}}
+        ),
+        "expected networkPolicy.archivePorts to have the port of archive.url (9000), found 443",
+    ),
     "a Prometheus that is not let in": (
         merged(DEFAULT, {"monitoring": {"podMonitor": {"enabled": True}}}),
         "expected networkPolicy.metricsFrom (where Prometheus is) with monitoring.podMonitor",

@@ -40,6 +40,11 @@
 {{- if and $values.archive.existingSecret (not $values.archive.url) -}}
   {{- include "cointide.refuse" "expected archive.url with archive.existingSecret: nobody would be shown the keys" -}}
 {{- end -}}
+{{- $endpoint := regexFind "endpoint_override=[^&]+" $values.archive.url -}}
+{{- $port := regexFind ":[0-9]+/?$" $endpoint | trimPrefix ":" | trimSuffix "/" -}}
+{{- if and $port $values.networkPolicy.enabled (not (has $port (toStrings $values.networkPolicy.archivePorts))) -}}
+  {{- include "cointide.refuse" (printf "expected networkPolicy.archivePorts to have the port of archive.url (%s), found %s" $port (toStrings $values.networkPolicy.archivePorts | join ", ")) -}}
+{{- end -}}
 {{- if and $values.monitoring.podMonitor.enabled $values.networkPolicy.enabled (not $values.networkPolicy.metricsFrom) -}}
   {{- include "cointide.refuse" "expected networkPolicy.metricsFrom (where Prometheus is) with monitoring.podMonitor.enabled: nobody else may scrape the agents" -}}
 {{- end -}}
