@@ -180,6 +180,19 @@ def test_monitors_ask_the_ports_of_the_pods() -> None:
     assert set(rule["values"]) == {"bars", "correlation", "ingestion", "spread"}
 
 
+def test_the_dashboard_can_show_one_of_two_releases() -> None:
+    """Every query asks for the pods that are chosen, at first for all: also those of compose."""
+    dashboard = named(objects_of("monitored"), "ConfigMap", "cointide-dashboard")
+    board = json.loads(dashboard["data"]["cointide.json"])
+    asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    for query in asked:
+        assert len(re.findall(r"cointide_[a-z_]+\{", query)) == query.count(
+            '{namespace="$namespace",pod=~"$pod"'
+        )
+    (pod,) = (each for each in board["templating"]["list"] if each["name"] == "pod")
+    assert (pod["includeAll"], pod["allValue"], pod["current"]["value"]) == (True, ".*", "$__all")
+
+
 def test_the_dashboard_is_laid_out() -> None:
     """Panels have ids of their own and do not lie on each other."""
     dashboard = named(objects_of("monitored"), "ConfigMap", "cointide-dashboard")
