@@ -126,6 +126,7 @@ CASES: dict[str, Document] = {
                     "protocol": "ssl",
                     "caSecret": "line-cluster-ca-cert",
                     "clientSecret": "kafka-user",
+                    "keyPasswordKey": "user.password",
                     "checkHostname": False,
                 }
             },
@@ -155,6 +156,7 @@ CASES: dict[str, Document] = {
                     "enabled": True,
                     "caSecret": "line-nodes",
                     "clientSecret": "line-client",
+                    "keyPasswordKey": "tls.password",
                     "checkHostname": False,
                 },
             },

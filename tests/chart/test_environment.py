@@ -27,6 +27,7 @@ _GIVEN = {
         ("line-cluster-ca-cert", "ca.crt"),
         ("kafka-user", "user.crt"),
         ("kafka-user", "user.key"),
+        ("kafka-user", "user.password"),
     },
     "history": {
         ("line-superuser", "username"),
@@ -34,6 +35,7 @@ _GIVEN = {
         ("line-nodes", "ca.crt"),
         ("line-client", "tls.crt"),
         ("line-client", "tls.key"),
+        ("line-client", "tls.password"),
     },
     "archived": {("s3-of-mine", "AWS_ACCESS_KEY_ID"), ("s3-of-mine", "AWS_SECRET_ACCESS_KEY")},
 }

@@ -18,13 +18,24 @@ from agents.runtime.metrics import WorkerMetrics
 from models.settings import Settings
 from services.gateway.gateway import Gateway
 from services.gateway.health.metrics import registry_of
-from tests.chart.rendering import MONITORED, ROOT, Document, merged, named, objects_of, render
+from services.local.workers import AGENTS
+from tests.chart.rendering import (
+    MONITORED,
+    ROOT,
+    Document,
+    merged,
+    named,
+    objects_of,
+    of_kind,
+    render,
+)
 
 _OPERATE = (ROOT / "docs" / "operate.md").read_text()
 # Of Prometheus itself.
 _OTHERS = {"up"}
 _WORDS = {"sum", "max", "by", "rate", "increase", "changes", "agent", "exchange", "reason"}
 _WORDS |= {"table", "pod", "topic", "min", "histogram_quantile", "le", "status", "path"}
+_WORDS |= {"absent", "or"}
 
 
 def _never(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
@@ -55,10 +66,13 @@ def _counted() -> dict[str, set[str]]:
     return found
 
 
+def _rules(objects: list[Document]) -> dict[str, Document]:
+    (group,) = named(objects, "PrometheusRule", "cointide")["spec"]["groups"]
+    return {rule["alert"]: rule for rule in group["rules"]}
+
+
 def _alerts() -> list[Document]:
-    (group,) = named(objects_of("monitored"), "PrometheusRule", "cointide")["spec"]["groups"]
-    rules: list[Document] = group["rules"]
-    return rules
+    return list(_rules(objects_of("monitored")).values())
 
 
 def _queries() -> list[str]:
@@ -121,10 +135,36 @@ def test_every_section_has_its_alert() -> None:
 def test_alerts_know_the_number_of_partitions() -> None:
     """It is the release's own, and so are namespace and pods."""
     values = merged(MONITORED, {"kafka": {"partitions": 16}})
-    (group,) = named(render(values), "PrometheusRule", "cointide")["spec"]["groups"]
-    (unowned,) = (each for each in group["rules"] if each["alert"] == "CointidePartitionsUnowned")
-    assert unowned["expr"].endswith("< 16")
-    assert 'namespace="cointide",pod=~"cointide-.+"' in unowned["expr"]
+    unowned = _rules(render(values))["CointidePartitionsUnowned"]["expr"]
+    assert unowned.endswith("< 16")
+    (pods,) = re.findall(r'namespace="cointide",pod=~"([^"]+)"', unowned)
+    for own in ("cointide-spread-0", "cointide-gateway-5d9c7f-x2x8p"):
+        assert re.fullmatch(pods, own)
+    for other in ("cointide-wide-spread-0", "wider-cointide-spread-0"):
+        assert not re.fullmatch(pods, other), "another release in this namespace"
+
+
+def test_an_agent_without_any_pod_is_noticed() -> None:
+    """Where nothing is scraped no number can be too small, so it is asked for by name."""
+    missing = _rules(objects_of("monitored"))["CointideAgentMissing"]["expr"].split(" or ")
+    agents = [re.findall(r'^absent\(.*agent="([a-z]+)" \}\)$', each) for each in missing]
+    assert agents == [["bars"], ["correlation"], ["ingestion"], ["spread"]]
+    assert "absent(" in _rules(objects_of("monitored"))["CointideGatewayMissing"]["expr"]
+
+
+def test_nobody_looks_for_agents_that_are_turned_off() -> None:
+    """A release of the gateway alone has no monitor, policy or alert of agents."""
+    off = {"agents": {agent: {"enabled": False} for agent in AGENTS}}
+    objects = render(merged(MONITORED, off))
+    assert not of_kind(objects, "PodMonitor", "StatefulSet")
+    assert not [
+        each
+        for each in of_kind(objects, "NetworkPolicy")
+        if each["metadata"]["name"] == "cointide-metrics"
+    ]
+    rules = _rules(objects)
+    assert "CointideAgentMissing" not in rules
+    assert "CointideGatewayMissing" in rules
 
 
 def test_monitors_ask_the_ports_of_the_pods() -> None:
@@ -138,6 +178,19 @@ def test_monitors_ask_the_ports_of_the_pods() -> None:
         assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
     (rule,) = agents["spec"]["selector"]["matchExpressions"]
     assert set(rule["values"]) == {"bars", "correlation", "ingestion", "spread"}
+
+
+def test_the_dashboard_can_show_one_of_two_releases() -> None:
+    """Every query asks for the pods that are chosen, at first for all: also those of compose."""
+    dashboard = named(objects_of("monitored"), "ConfigMap", "cointide-dashboard")
+    board = json.loads(dashboard["data"]["cointide.json"])
+    asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    for query in asked:
+        assert len(re.findall(r"cointide_[a-z_]+\{", query)) == query.count(
+            '{namespace="$namespace",pod=~"$pod"'
+        )
+    (pod,) = (each for each in board["templating"]["list"] if each["name"] == "pod")
+    assert (pod["includeAll"], pod["allValue"], pod["current"]["value"]) == (True, ".*", "$__all")
 
 
 def test_the_dashboard_is_laid_out() -> None:

@@ -14,10 +14,12 @@ from services.gateway.gateway import Gateway
 from tests.chart.rendering import (
     CASES,
     Document,
+    merged,
     named,
     objects_of,
     of_kind,
     pod_templates,
+    render,
     selects,
 )
 
@@ -126,6 +128,19 @@ def test_only_ingestion_and_markets_reach_the_exchanges() -> None:
     assert set(reach) == {"ingestion", "markets"}
 
 
+def test_an_exchange_is_reached_on_the_port_that_its_address_names() -> None:
+    """Binance's main websocket, say, is not on 443."""
+    addresses = {
+        "binance_websocket_url": "wss://stream.binance.com:9443",
+        "binance_rest_url": "https://api.binance.com/",
+        "kraken_rest_url": "http://mirror.example",
+        "coinbase_rest_url": "http://mirror.example:8080/coinbase",
+    }
+    objects = render(merged(CASES["default"], {"settings": addresses}))
+    (rule,) = named(objects, "NetworkPolicy", "cointide-to-exchanges")["spec"]["egress"]
+    assert {each["port"] for each in rule["ports"]} == {443, 9443, 80, 8080}
+
+
 def test_kafka_is_reached_on_its_brokers_ports() -> None:
     """Those of the bootstrap servers, and those that are named beside them."""
     for case, ports in (("default", [9092, 9093]), ("everything", [9092, 9093, 9094])):
@@ -160,16 +175,23 @@ def test_cassandra_is_reached_where_it_is() -> None:
         if selects(policy["podSelector"], metadata["labels"])
     }
     assert reach == {"archive-cassandra", "gateway", "schema"}
-    # The schema's hook runs before the policies of the release that it is of.
-    hook = named(objects, "NetworkPolicy", "cointide-schema")
-    job = named(objects, "Job", "cointide-schema")["metadata"]["annotations"]
-    assert job.items() <= hook["metadata"]["annotations"].items()
-    assert int(hook["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
-    assert hook["spec"]["egress"] == policy["egress"]
-    assert selects(hook["spec"]["podSelector"], _labels("schema"))
     kafka = named(objects, "NetworkPolicy", "cointide-to-kafka")["spec"]["podSelector"]
     assert not selects(kafka, _labels("schema")), "it has nothing to do there"
     assert selects(kafka, _labels("archive-cassandra"))
+
+
+@pytest.mark.parametrize(("component", "target"), [("topics", "kafka"), ("schema", "cassandra")])
+def test_a_hook_has_a_policy_of_its_own(component: str, target: str) -> None:
+    """It runs before those of its release: at an upgrade others hold, with other ports maybe."""
+    objects = objects_of("history")
+    hook = named(objects, "NetworkPolicy", f"cointide-{component}")
+    job = named(objects, "Job", f"cointide-{component}")["metadata"]["annotations"]
+    assert job.items() <= hook["metadata"]["annotations"].items()
+    assert int(hook["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
+    assert selects(hook["spec"]["podSelector"], _labels(component))
+    names = named(objects, "NetworkPolicy", "cointide-names")["spec"]["egress"]
+    there = named(objects, "NetworkPolicy", f"cointide-to-{target}")["spec"]["egress"]
+    assert hook["spec"]["egress"] == [*names, *there]
 
 
 def test_metrics_are_for_those_that_are_named() -> None:
@@ -216,8 +238,8 @@ def test_the_outside_sees_everything_but_metrics() -> None:
         assert {path for path in paths if not _is_public(path, rules)} == {"/metrics"}
 
 
-def test_a_websocket_is_not_cut() -> None:
-    """Neither by ingress-nginx after a minute nor by a route's time-out."""
+def test_neither_a_websocket_nor_a_download_is_cut() -> None:
+    """Neither by ingress-nginx after a minute nor by a route's time-out, which is of the whole."""
     annotations = named(objects_of("ingress"), "Ingress", "cointide-gateway")["metadata"][
         "annotations"
     ]
@@ -225,6 +247,6 @@ def test_a_websocket_is_not_cut() -> None:
     stream, rest = named(objects_of("route"), "HTTPRoute", "cointide-gateway")["spec"]["rules"]
     assert stream["matches"] == [{"path": {"type": "Exact", "value": "/v1/stream"}}]
     assert stream["timeouts"] == {"request": "0s", "backendRequest": "0s"}
-    assert rest["timeouts"] == {"request": "30s"}
+    assert rest["timeouts"] == {"request": "1h"}, "history is streamed without a limit"
     for each in (stream, rest):
         assert each["backendRefs"] == [{"name": "cointide-gateway", "port": 80}]

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chart.rendering import CASES, containers_of, objects_of, of_kind, pod_templates, selects
+from tests.chart.rendering import (
+    CASES,
+    Document,
+    containers_of,
+    merged,
+    objects_of,
+    of_kind,
+    pod_templates,
+    render,
+    selects,
+)
 
 _RIGHTS = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
+_OF_EVERY_POD: Document = {
+    "podAnnotations": {"note": "1"},
+    "podLabels": {"team": "data"},
+    "nodeSelector": {"disk": "fast"},
+    "tolerations": [{"key": "data", "operator": "Exists"}],
+    "imagePullSecrets": [{"name": "registry-of-mine"}],
+}
 each_case = pytest.mark.parametrize("case", CASES)
 
 
@@ -30,6 +47,16 @@ def test_every_pod_is_restricted(case: str) -> None:
         for volume in spec["volumes"]:
             assert set(volume) - {"name"} <= {"emptyDir", "configMap", "secret"}, name
             assert "sizeLimit" in volume.get("emptyDir", {"sizeLimit": ""}), name
+
+
+@pytest.mark.parametrize("case", ["trial", "archived", "history"])
+def test_what_the_values_say_of_every_pod_is_on_every_pod(case: str) -> None:
+    """Those of Jobs, of the trial's Kafka and of `helm test` too."""
+    for name, metadata, spec in pod_templates(render(merged(CASES[case], _OF_EVERY_POD))):
+        assert metadata.get("annotations", {}).get("note") == "1", name
+        assert metadata["labels"]["team"] == "data", name
+        for key in ("nodeSelector", "tolerations", "imagePullSecrets"):
+            assert spec[key] == _OF_EVERY_POD[key], name
 
 
 @each_case

@@ -88,6 +88,20 @@ _SENTENCES: dict[str, tuple[Document, str]] = {
         merged(DEFAULT, {"agents": {"archive": {"enabled": True}}}),
         "expected archive.url with agents.archive.enabled",
     ),
+    "keys of no archive": (
+        merged(DEFAULT, {"archive": {"existingSecret": "s3"}}),
+        "expected archive.url with archive.existingSecret",
+    ),
+    "a store behind a closed port": (
+        merged(
+            DEFAULT, {"archive": {"url": "s3://a/b?endpoint_override=http://minio:9000&region=x"}}
+        ),
+        "expected networkPolicy.archivePorts to have the port of archive.url (9000), found 443",
+    ),
+    "a Prometheus that is not let in": (
+        merged(DEFAULT, {"monitoring": {"podMonitor": {"enabled": True}}}),
+        "expected networkPolicy.metricsFrom (where Prometheus is) with monitoring.podMonitor",
+    ),
     "nowhere to write": (
         merged(DEFAULT, {"agents": {"archive-cassandra": {"enabled": True}}}),
         "expected cassandra.contactPoints with agents.archive-cassandra.enabled",
@@ -112,6 +126,14 @@ _SENTENCES: dict[str, tuple[Document, str]] = {
         merged(DEFAULT, _security(caSecret="ca")),
         "expected kafka.security.protocol `ssl` or `sasl_ssl` with caSecret or clientSecret",
     ),
+    "a password of no key": (
+        merged(DEFAULT, _security(protocol="ssl", keyPasswordKey="user.password")),
+        "expected kafka.security.clientSecret with keyPasswordKey",
+    ),
+    "a password of no key of Cassandra's": (
+        merged(DEFAULT, _cassandra(tls={"enabled": True, "keyPasswordKey": "tls.password"})),
+        "expected cassandra.tls.clientSecret with keyPasswordKey",
+    ),
     "a user without a password": (
         merged(DEFAULT, _security(protocol="sasl_ssl", saslUsername="me")),
         "expected kafka.security.saslUsername and saslSecret with protocol `sasl_ssl`",
@@ -135,8 +157,14 @@ _OUT_OF_SCHEMA: dict[str, tuple[Document, str]] = {
     "unknown key within": ({"agents": {"spread": {"replica": 1}}}, "replica"),
     "unknown agent": ({"agents": {"spreads": {"enabled": True}}}, "spreads"),
     "unknown setting": ({"settings": {"top_coin": 5}}, "top_coin"),
+    "a setting out of its bounds": ({"settings": {"top_coins": 9000}}, "top_coins"),
+    "a list that is none": ({"settings": {"exchanges": "kraken"}}, "exchanges"),
+    "an exchange that is none": ({"settings": {"exchanges": ["krakn"]}}, "exchanges"),
+    "a number that is none": ({"settings": {"silence_limit_s": "soon"}}, "silence_limit_s"),
     "a setting that the chart decides": ({"settings": {"agent_port": 1}}, "agent_port"),
     "a secret among settings": ({"settings": {"coingecko_key": "x"}}, "coingecko_key"),
+    "a tag behind the repository": ({"image": {"repository": "r:5000/cointide:1"}}, "repository"),
+    "a name that is none": ({"fullnameOverride": "Market_Line"}, "fullnameOverride"),
     "a tag that moves": ({"image": {"tag": "latest"}}, "tag"),
     "no partitions": ({"kafka": {"partitions": 0}}, "partitions"),
     "a broker without a port": ({"kafka": {"brokers": ["kafka"]}}, "brokers"),

@@ -73,9 +73,10 @@ def test_no_two_objects_have_one_name(case: str) -> None:
     assert len(names) == len(set(names))
 
 
-def test_names_stay_short_enough() -> None:
+@pytest.mark.parametrize("case", ["trial", "archived", "history"])
+def test_names_stay_short_enough(case: str) -> None:
     """However long the release's name: 52 letters for what makes further names, 63 for all."""
-    for each in render({**CASES["trial"], "fullnameOverride": "a" * 60}):
+    for each in render({**CASES[case], "fullnameOverride": "a" * 60}):
         longest = 52 if each["kind"] in {"CronJob", "StatefulSet"} else 63
         assert len(each["metadata"]["name"]) <= longest, each["metadata"]["name"]
 

@@ -18,6 +18,7 @@ _SCHEMA: Document = json.loads((CHART / "values.schema.json").read_text())
 _TEXT = (CHART / "values.yaml").read_text()
 _VALUES: Document = yaml.safe_load(_TEXT)
 
+_NO_BOUNDS = {"title", "description", "default"}
 # What the chart says itself, or what only a stack on one machine needs.
 _NOT_FOR_THE_CHART = {
     "agent_host",
@@ -112,6 +113,18 @@ def test_the_settings_of_the_chart_are_those_of_the_product() -> None:
     given = set(_SCHEMA["properties"]["settings"]["properties"])
     assert given | _NOT_FOR_THE_CHART == set(Settings.model_fields)
     assert not given & _NOT_FOR_THE_CHART
+
+
+def test_the_bounds_of_the_settings_are_those_of_the_product() -> None:
+    """A setting that a process would refuse is refused before anything is installed."""
+    given = _SCHEMA["properties"]["settings"]["properties"]
+    declared = Settings.model_json_schema()["properties"]
+    for name, schema in given.items():
+        expected = {key: each for key, each in declared[name].items() if key not in _NO_BOUNDS}
+        if expected["type"] == "number":
+            # What `--set` is given with a point in it is a string.
+            expected |= {"type": ["number", "string"], "pattern": r"^[0-9]+(\.[0-9]+)?$"}
+        assert schema == expected, f"settings.{name} of values.schema.json: {expected}"
 
 
 def test_every_agent_is_in_the_chart() -> None:

@@ -37,6 +37,7 @@ TAKEN_AS_IT_IS = {
     "docker push": "needs a registry",
     "kind load": "needs a cluster of kind",
     "pip install": "installs what lies in a folder, which is looked for",
+    "kafka-topics.sh": "Kafka's own",
     "rsync": "the operating system's",
     "head": "the operating system's",
 }
@@ -47,7 +48,8 @@ _BRACKETS = str.maketrans("", "", "[]")
 _OPERATORS = {"|", "&&", "&", ";"}
 _HELM = {
     "install": "-n --create-namespace -f --set --wait --timeout --dry-run",
-    "upgrade": "-n --reuse-values -f --set --wait --timeout --dry-run --install",
+    # Not --reuse-values: it takes the old chart's defaults, so what is new has no value.
+    "upgrade": "-n --reset-then-reuse-values -f --set --wait --timeout --dry-run --install",
     "rollback": "-n --wait --timeout",
     "test": "-n",
     "uninstall": "-n",
@@ -56,7 +58,13 @@ _HELM = {
 }
 _KUBECTL = {"rollout", "get", "delete", "scale", "exec", "logs", "describe", "apply"}
 _KINDS = {"deployment", "statefulset", "job", "service", "cronjob"}
-_SWITCHES = {"--create-namespace", "--wait", "--dry-run", "--reuse-values", "--install"}
+_SWITCHES = {
+    "--create-namespace",
+    "--wait",
+    "--dry-run",
+    "--reset-then-reuse-values",
+    "--install",
+}
 
 
 class CommandError(AssertionError):

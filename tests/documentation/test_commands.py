@@ -35,6 +35,7 @@ def test_a_command_that_is_shown_works(line: str) -> None:
         "curl -s 'http://127.0.0.1:8000/v1/correlations?windows=1h'",
         "helm install cointide helm/cointide -n cointide --set kafka.partition=3",
         "helm install cointide helm/cointide -f helm/cointide/values-none.yaml",
+        "helm upgrade cointide helm/cointide -n cointide --reuse-values",
         "kubectl -n cointide rollout status deployment/cointide-getaway",
         "kubectl delete pvc -l app.kubernetes.io/component=nothing",
         "COINTIDE_KAFKA_BROKER=x .venv/bin/cointide lag",

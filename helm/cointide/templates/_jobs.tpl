@@ -42,12 +42,12 @@ containers:
 {{- define "cointide.firstJob" -}}
 {{- $top := index . 0 -}}{{- $component := index . 1 -}}{{- $pod := index . 2 -}}
 {{- $full := printf "%s-%s" (include "cointide.fullname" $top) $component }}
-{{- $labels := include "cointide.podLabels" (list $top $component) }}
+{{- $metadata := include "cointide.podMetadata" (list $top $component) }}
 {{- $hook := eq $top.Values.topics.create "hook" }}
 apiVersion: batch/v1
 kind: Job
 metadata:
-  name: {{ if $hook }}{{ $full }}{{ else }}{{ include "cointide.named" (list $full (print $pod $labels)) }}{{ end }}
+  name: {{ if $hook }}{{ $full }}{{ else }}{{ include "cointide.named" (list $full (print $pod $metadata)) }}{{ end }}
   labels:
     {{- include "cointide.labels" (list $top $component) | nindent 4 }}
   {{- if $hook }}
@@ -59,8 +59,7 @@ spec:
   backoffLimit: {{ int $top.Values.topics.backoffLimit }}
   template:
     metadata:
-      labels:
-        {{- $labels | nindent 8 }}
+      {{- $metadata | nindent 6 }}
     spec:
       # A hook runs before the release's ServiceAccount is there; it needs no rights anyway.
       {{- $pod | nindent 6 }}

@@ -4,13 +4,15 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Of 34 letters at most: a StatefulSet's name may have 52, since Kubernetes puts ten more behind
+it in a label of its pods, and `-archive-cassandra` takes 18 of them. */}}
 {{- define "cointide.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 34 | trimSuffix "-" -}}
 {{- else if contains (include "cointide.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 34 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "cointide.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name (include "cointide.name" .) | trunc 34 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -39,6 +41,16 @@ helm.sh/chart: {{ printf "%s-%s" $top.Chart.Name $top.Chart.Version | replace "+
 app.kubernetes.io/part-of: cointide
 {{- with $top.Values.podLabels }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What stands in `metadata` of every pod. Takes (list . component), and annotations of its own. */}}
+{{- define "cointide.podMetadata" -}}
+{{- $own := ternary (last .) dict (gt (len .) 2) -}}
+labels:
+  {{- include "cointide.podLabels" . | nindent 2 }}
+{{- with merge (deepCopy $own) (index . 0).Values.podAnnotations }}
+annotations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 

@@ -19,6 +19,11 @@
 {{- if $security.clientSecret }}
 - {name: COINTIDE_KAFKA_SSL_CERTIFICATE_FILE, value: /etc/cointide/kafka-client/{{ $security.certificateKey }}}
 - {name: COINTIDE_KAFKA_SSL_KEY_FILE, value: /etc/cointide/kafka-client/{{ $security.keyKey }}}
+{{- with $security.keyPasswordKey }}
+- name: COINTIDE_KAFKA_SSL_KEY_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $security.clientSecret }}, key: {{ . }}}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if hasPrefix "sasl" $security.protocol }}
@@ -160,6 +165,11 @@ volumes:
 {{- if .tls.clientSecret }}
 - {name: COINTIDE_CASSANDRA_SSL_CERTIFICATE_FILE, value: /etc/cointide/cassandra-client/{{ .tls.certificateKey }}}
 - {name: COINTIDE_CASSANDRA_SSL_KEY_FILE, value: /etc/cointide/cassandra-client/{{ .tls.keyKey }}}
+{{- if .tls.keyPasswordKey }}
+- name: COINTIDE_CASSANDRA_SSL_KEY_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ .tls.clientSecret }}, key: {{ .tls.keyPasswordKey }}}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

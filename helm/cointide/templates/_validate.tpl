@@ -37,6 +37,17 @@
 {{- if and $values.agents.archive.enabled (not $values.archive.url) -}}
   {{- include "cointide.refuse" "expected archive.url with agents.archive.enabled: a pod has no folder that lasts" -}}
 {{- end -}}
+{{- if and $values.archive.existingSecret (not $values.archive.url) -}}
+  {{- include "cointide.refuse" "expected archive.url with archive.existingSecret: nobody would be shown the keys" -}}
+{{- end -}}
+{{- $endpoint := regexFind "endpoint_override=[^&]+" $values.archive.url -}}
+{{- $port := regexFind ":[0-9]+/?$" $endpoint | trimPrefix ":" | trimSuffix "/" -}}
+{{- if and $port $values.networkPolicy.enabled (not (has $port (toStrings $values.networkPolicy.archivePorts))) -}}
+  {{- include "cointide.refuse" (printf "expected networkPolicy.archivePorts to have the port of archive.url (%s), found %s" $port (toStrings $values.networkPolicy.archivePorts | join ", ")) -}}
+{{- end -}}
+{{- if and $values.monitoring.podMonitor.enabled $values.networkPolicy.enabled (not $values.networkPolicy.metricsFrom) -}}
+  {{- include "cointide.refuse" "expected networkPolicy.metricsFrom (where Prometheus is) with monitoring.podMonitor.enabled: nobody else may scrape the agents" -}}
+{{- end -}}
 {{- include "cointide.validateKafkaSecurity" . -}}
 {{- include "cointide.validateCassandra" . -}}
 {{- range $name := fromYamlArray (include "cointide.agents" .) -}}
@@ -85,6 +96,9 @@
 {{- if and (or $security.caSecret $security.clientSecret) (not (hasSuffix "ssl" $protocol)) -}}
   {{- include "cointide.refuse" (printf "expected kafka.security.protocol `ssl` or `sasl_ssl` with caSecret or clientSecret, was `%s`" $protocol) -}}
 {{- end -}}
+{{- if and $security.keyPasswordKey (not $security.clientSecret) -}}
+  {{- include "cointide.refuse" "expected kafka.security.clientSecret with keyPasswordKey: the password is of the key in that secret" -}}
+{{- end -}}
 {{- if and (hasPrefix "sasl" $protocol) (or (not $security.saslUsername) (not $security.saslSecret)) -}}
   {{- include "cointide.refuse" (printf "expected kafka.security.saslUsername and saslSecret with protocol `%s`, found not both" $protocol) -}}
 {{- end -}}
@@ -110,6 +124,9 @@
 {{- if and (or $cassandra.tls.caSecret $cassandra.tls.clientSecret) (not $cassandra.tls.enabled) -}}
   {{- include "cointide.refuse" "expected cassandra.tls.enabled with caSecret or clientSecret" -}}
 {{- end -}}
+{{- if and $cassandra.tls.keyPasswordKey (not $cassandra.tls.clientSecret) -}}
+  {{- include "cointide.refuse" "expected cassandra.tls.clientSecret with keyPasswordKey: the password is of the key in that secret" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Takes (list path kind), where kind has `autoscaling` and `resources`. */}}
@@ -120,7 +137,7 @@
     {{- include "cointide.refuse" (printf "expected %s.autoscaling.minReplicas of at most maxReplicas (%d), was %d" $path (int $scaling.maxReplicas) (int $scaling.minReplicas)) -}}
   {{- end -}}
   {{- if and (eq $scaling.by "external") (or (not $scaling.external.metric) (not $scaling.external.averageValue)) -}}
-    {{- include "cointide.refuse" (printf "expected %s.autoscaling.external.metric and averageValue with by `external`, found none" $path) -}}
+    {{- include "cointide.refuse" (printf "expected %s.autoscaling.external.metric and averageValue with by `external`, found not both" $path) -}}
   {{- end -}}
 {{- end -}}
 {{- end -}}
