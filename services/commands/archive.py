@@ -12,7 +12,7 @@ from agents.archive.cassandra.schema import apply_schema, migrations
 from agents.archive.cassandra.session import open_session
 from agents.archive.store import open_store
 from models.archive.rendering import archived_topics
-from models.errors import StoreError
+from models.errors import SettingsError, StoreError
 from models.settings import Settings
 from models.times import iso_seconds
 from services.archive.check import TopicReport, check
@@ -20,6 +20,7 @@ from services.archive.compaction import compact
 from services.archive.existing import existing_archive
 from services.archive.status import OffsetGap, TopicStatus, status
 from services.commands import add_namespace
+from services.commands.bounds import positive
 from services.commands.columns import aligned
 from services.commands.repeating import repeat
 from services.local.state import needing_cassandra
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="schema: wait until Cassandra answers and lets us in (COINTIDE_START_TIMEOUT_S)",
     )
     parser.add_argument(
-        "--every", type=float, metavar="S", help="compact: again every S seconds, until stopped"
+        "--every", type=positive, metavar="S", help="compact: again every S seconds, until stopped"
     )
 
 
@@ -58,15 +59,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Do what was asked for.
 
     Raises:
+        SettingsError: something is asked for that goes with another action.
         StoreError: the store or Cassandra cannot be read or written.
         StackError: there is no Cassandra.
     """
+    if arguments.every is not None and arguments.what != "compact":
+        raise SettingsError(f"expected --every with `compact` alone, was with `{arguments.what}`")
     if arguments.what == "schema":
         make_schema(needing_cassandra(settings), arguments.wait)
         return 0
     if arguments.what == "create":
         return _create(settings)
-    if arguments.what == "compact" and arguments.every is not None:
+    if arguments.every is not None:
         repeat(partial(_with_archive, "compact", settings), arguments.every, StoreError)
         return 0
     return _with_archive(arguments.what, settings)

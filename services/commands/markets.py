@@ -8,6 +8,7 @@ import sys
 from models.errors import TransportError
 from models.settings import Settings
 from services.commands import add_namespace
+from services.commands.bounds import positive
 from services.commands.repeating import repeat
 from services.kafka_access import admitted_brokers
 from services.reference.sync import sync_reference
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("action", choices=["sync"], help="what to do with the markets")
     parser.add_argument(
-        "--every", type=float, metavar="S", help="do it again every S seconds, until stopped"
+        "--every", type=positive, metavar="S", help="do it again every S seconds, until stopped"
     )
     add_namespace(parser)
 

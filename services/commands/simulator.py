@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
 
 from models.settings import Settings
+from services.commands.bounds import positive, within
 from services.simulator.faults import Oddities
 from services.simulator.market.model import ModelSettings
 from services.simulator.server import ServerSettings, Simulator, serve_until_stopped
@@ -70,34 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-limits", action="store_true", help="let clients connect as often as they want"
     )
-
-
-def within(least: int, most: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from `least` to `most`."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(
-                f"expected a whole number from {least} to {most}, was {text!r}"
-            )
-        return int(text)
-
-    return read
-
-
-def positive(text: str) -> float:
-    """Return a number above 0.
-
-    Raises:
-        argparse.ArgumentTypeError: it is none.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, was {text!r}")
-    return value
 
 
 def oddity(text: str) -> tuple[str, float]:
