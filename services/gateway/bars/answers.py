@@ -20,7 +20,8 @@ from services.gateway.dependencies import HistoryWindow
 from services.gateway.gateway import Gateway
 from services.gateway.history.answers import history_answer
 from services.gateway.history.formats import chosen_form
-from services.gateway.history.intervals import IntervalSeries, Topic, interval_series
+from services.gateway.history.interval_schema import Topic
+from services.gateway.history.intervals import IntervalSeries, interval_series
 from services.gateway.history.reads import HistoryAwayError
 from services.gateway.lists import Window
 from services.gateway.parameters import IntervalChoice, QuoteChoice, Range
