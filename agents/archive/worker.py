@@ -16,7 +16,8 @@ import msgspec
 from agents.archive.manifest import ArchivedUpTo, Manifest
 from agents.archive.metrics import ArchiveMetrics
 from agents.archive.source import ArchiveSource
-from agents.archive.store_worker import EndOffset, Place, StoreWorker
+from agents.archive.store_source import EndOffset
+from agents.archive.store_worker import StoreWorker
 from agents.archive.tables import HOUR, HOURS, counted, hour_of, hour_step, step_with
 from agents.runtime.base_worker import Log, Owned, TopicPartition
 from agents.runtime.steps import Step, encode_step, step_key
@@ -31,7 +32,7 @@ class Found(msgspec.Struct):
     """What the manifest says of the topics, by partition, and the newest hour of each."""
 
     up_to: dict[str, dict[int, ArchivedUpTo]]
-    hours: dict[Place, Step]
+    hours: dict[TopicPartition, Step]
 
 
 class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
@@ -53,7 +54,7 @@ class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
         self._manifest = manifest
         self._remember = remember
         self._archived = metrics.archived
-        self._rendered: dict[Place, Rendered] = {}
+        self._rendered: dict[TopicPartition, Rendered] = {}
 
     async def _load(
         self, partitions: list[int], mirror: Mapping[int, Mapping[bytes, Step]]
@@ -135,8 +136,8 @@ class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
         partitions: Iterable[int],
         mirror: Mapping[int, Mapping[bytes, Step]],
         found: Mapping[str, Mapping[int, ArchivedUpTo]],
-    ) -> dict[Place, Step]:
-        hours: dict[Place, Step] = {}
+    ) -> dict[TopicPartition, Step]:
+        hours: dict[TopicPartition, Step] = {}
         for topic, places in found.items():
             for partition in partitions:
                 if partition not in places:

@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from agents.archive.cassandra.metrics import AGENT, CassandraMetrics
 from agents.archive.cassandra.store import Progress, SeriesStore, units_at_once
-from agents.archive.store_worker import EndOffset, Place, StoreWorker
+from agents.archive.store_source import EndOffset
+from agents.archive.store_worker import StoreWorker
 from agents.runtime.base_worker import Log, Owned, TopicPartition
 from agents.runtime.steps import Step
 from models.archive.minute_cutting import CUTTERS
@@ -27,7 +28,7 @@ _BYTES_AT_ONCE = 8 * 1024 * 1024
 _UNITS_AT_ONCE = 256
 
 
-class CassandraWorker(StoreWorker[SeriesCutter, dict[Place, Progress]]):
+class CassandraWorker(StoreWorker[SeriesCutter, dict[TopicPartition, Progress]]):
     """Everything that one process of the agent does, apart from Faust."""
 
     store_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
@@ -47,13 +48,13 @@ class CassandraWorker(StoreWorker[SeriesCutter, dict[Place, Progress]]):
         self._store = store
         self._rows = metrics.rows
         self._repeats = metrics.repeats
-        self._decoded: dict[Place, list[Decoded]] = {}
+        self._decoded: dict[TopicPartition, list[Decoded]] = {}
 
     async def _load(
         self,
         partitions: list[int],
         mirror: Mapping[int, Mapping[bytes, Step]],  # noqa: ARG002 - the store says it
-    ) -> dict[Place, Progress]:
+    ) -> dict[TopicPartition, Progress]:
         places = [(topic, partition) for topic in self._topics() for partition in partitions]
         return await asyncio.to_thread(self._store.progress, places)
 
