@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 
 from agents.archive.cassandra.schema import apply_schema, migrations
 from agents.archive.cassandra.session import open_session
-from models.archive.minute_cutting import CUTTERS
+from models.archive.series_cutters import CUTTERS
 from models.settings import Settings
 from models.times import microseconds_of
 from models.topics import DEAD_LETTERS, topic_name

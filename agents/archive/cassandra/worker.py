@@ -17,8 +17,8 @@ from agents.archive.store_source import EndOffset
 from agents.archive.store_worker import StoreWorker
 from agents.runtime.base_worker import Log, Owned, TopicPartition
 from agents.runtime.steps import Step
-from models.archive.minute_cutting import CUTTERS
-from models.archive.series_cutting import SeriesCutter
+from models.archive.series_cutters import series_cutter
+from models.archive.series_cutting import ResumePoint, SeriesCutter
 from models.archive.series_rows import TABLES, Decoded, decoded
 from models.errors import StoreError
 from models.settings import Settings
@@ -72,7 +72,7 @@ class CassandraWorker(StoreWorker[SeriesCutter, dict[TopicPartition, Progress]])
             found = (self._found or {}).get(place)
             offset = self._begin_at(place, beginning, None if found is None else found.next_offset)
             known = 0 if found is None else found.next_offset
-            source = CUTTERS[topic](
+            resume = ResumePoint(
                 topic,
                 partition,
                 offset,
@@ -80,6 +80,7 @@ class CassandraWorker(StoreWorker[SeriesCutter, dict[TopicPartition, Progress]])
                 self._settings.archive_idle_s,
                 is_after_gap=beginning > known,
             )
+            source = series_cutter(resume)
             owned.sources[place] = source
             owned.takers[place] = source
         return owned
