@@ -18,7 +18,7 @@ from agents.archive.metrics import StoreMetrics
 from agents.archive.offset_gaps import OffsetGaps
 from agents.archive.store_health import StoreHealth
 from agents.archive.store_source import EndOffset, StoreSource, lag_by_topic
-from agents.runtime.base_worker import BaseWorker, Log, TopicPartition
+from agents.runtime.base_worker import BaseWorker, Log, Owned, TopicPartition
 from agents.runtime.consumer import RecordBatch
 from agents.runtime.faults import FaultPoints
 from agents.runtime.steps import Step
@@ -42,7 +42,7 @@ class _Unopened(msgspec.Struct):
 
 
 class StoreWorker(BaseWorker[AnyStoreSource], Generic[AnyStoreSource, Found]):
-    """A worker that writes what it reads into a store, without how: `_load`, `_write` say that.
+    """A worker that writes what it reads into a store; how is said by what is abstract here.
 
     `Found` is what the store says about where to go on.
     """
@@ -68,7 +68,7 @@ class StoreWorker(BaseWorker[AnyStoreSource], Generic[AnyStoreSource, Found]):
         self._clock = clock
         self._found: Found | None = None
         self._unopened: _Unopened | None = None
-        self._gaps = OffsetGaps()
+        self._gaps = OffsetGaps(metrics, self._logger)
         self._health = StoreHealth(metrics, self._logger)
         self._is_waiting = False
 
@@ -82,6 +82,10 @@ class StoreWorker(BaseWorker[AnyStoreSource], Generic[AnyStoreSource, Found]):
         self, partitions: list[int], mirror: Mapping[int, Mapping[bytes, Step]]
     ) -> Found:
         """Return what the store says; one of `store_errors` where it cannot be read."""
+
+    @abstractmethod
+    def _source_at(self, place: TopicPartition, beginning: int, found: Found) -> AnyStoreSource:
+        """Return a source of what Kafka holds from `beginning`, to go on where the store says."""
 
     @abstractmethod
     async def _write(self, source: AnyStoreSource) -> bool:
@@ -160,13 +164,20 @@ class StoreWorker(BaseWorker[AnyStoreSource], Generic[AnyStoreSource, Found]):
     def _topics(self) -> list[str]:
         return self._read_topics
 
-    def _begin_at(self, place: TopicPartition, beginning: int, written_up_to: int | None) -> int:
-        """Return where to go on, and tell what Kafka no longer holds of it."""
-        if written_up_to is None:
-            return beginning
-        if beginning > written_up_to:
-            self._tell_lost(*place, written_up_to, beginning)
-        return max(beginning, written_up_to)
+    def _opened(
+        self,
+        partitions: list[int],
+        mirror: Mapping[int, Mapping[bytes, Step]],  # noqa: ARG002 - the store says it
+        beginnings: Mapping[TopicPartition, int],
+    ) -> Owned[AnyStoreSource]:
+        owned: Owned[AnyStoreSource] = Owned({}, {}, {}, set())
+        assert self._found is not None, "it is loaded before"
+        for place, beginning in beginnings.items():
+            if place[1] in partitions:
+                source = self._source_at(place, beginning, self._found)
+                owned.sources[place] = source
+                owned.takers[place] = source
+        return owned
 
     async def _round(self) -> bool:
         """Write what is finished; return whether more is left that can be tried at once."""
@@ -210,12 +221,6 @@ class StoreWorker(BaseWorker[AnyStoreSource], Generic[AnyStoreSource, Found]):
         self._is_waiting = False
         self._work.set()
 
-    def _tell_lost(self, topic: str, partition: int, offset: int, beginning: int) -> None:
-        self._counts.lost.labels(topic).inc(beginning - offset)
-        self._logger.error(
-            "records_lost", topic=topic, partition=partition, offset=offset, beginning=beginning
-        )
-
     async def _go_back(self, place: TopicPartition, first: int) -> None:
         source = self._owned.sources.get(place)
         if source is None or first <= source.next_offset:
@@ -223,7 +228,7 @@ class StoreWorker(BaseWorker[AnyStoreSource], Generic[AnyStoreSource, Found]):
         topic, partition = place
         beginning = (await self._log.beginnings([place]))[place]
         if beginning > source.next_offset:
-            self._tell_lost(topic, partition, source.next_offset, beginning)
+            self._gaps.tell_lost(place, source.next_offset, beginning)
             source.skip_to(beginning)
             if source.finished:
                 self._touch(source)
@@ -247,4 +252,4 @@ class StoreWorker(BaseWorker[AnyStoreSource], Generic[AnyStoreSource, Found]):
 
     def _forget(self) -> None:
         super()._forget()
-        self._gaps = OffsetGaps()
+        self._gaps.forget()

@@ -19,7 +19,7 @@ from agents.archive.source import ArchiveSource
 from agents.archive.store_source import EndOffset
 from agents.archive.store_worker import StoreWorker
 from agents.archive.tables import HOUR, HOURS, counted, hour_of, hour_step, step_with
-from agents.runtime.base_worker import Log, Owned, TopicPartition
+from agents.runtime.base_worker import Log, TopicPartition
 from agents.runtime.steps import Step, encode_step, step_key
 from models.archive.chunks import ChunkCutter
 from models.archive.manifest import Entry
@@ -67,31 +67,13 @@ class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
         hours = await asyncio.to_thread(self._counted_hours, partitions, mirror, up_to)
         return Found(up_to, hours)
 
-    def _opened(
-        self,
-        partitions: list[int],
-        mirror: Mapping[int, Mapping[bytes, Step]],  # noqa: ARG002 - the manifest says it
-        beginnings: Mapping[TopicPartition, int],
-    ) -> Owned[ArchiveSource]:
-        owned: Owned[ArchiveSource] = Owned({}, {}, {}, set())
-        assert self._found is not None, "it is loaded before"
-        for place, beginning in beginnings.items():
-            topic, partition = place
-            if partition not in partitions:
-                continue
-            found = self._found.up_to[topic].get(partition)
-            offset = self._begin_at(place, beginning, None if found is None else found.offset)
-            cutter = ChunkCutter(
-                topic,
-                partition,
-                offset,
-                self._settings.archive_chunk_s,
-                0 if found is None else found.newest.start,
-            )
-            source = ArchiveSource(cutter, offset)
-            owned.sources[place] = source
-            owned.takers[place] = source
-        return owned
+    def _source_at(self, place: TopicPartition, beginning: int, found: Found) -> ArchiveSource:
+        topic, partition = place
+        up_to = found.up_to[topic].get(partition)
+        offset = self._gaps.begin_at(place, beginning, None if up_to is None else up_to.offset)
+        newest = 0 if up_to is None else up_to.newest.start
+        cutter = ChunkCutter(topic, partition, offset, self._settings.archive_chunk_s, newest)
+        return ArchiveSource(cutter, offset)
 
     async def _write(self, source: ArchiveSource) -> bool:
         """Archive the oldest finished chunk of a source."""
