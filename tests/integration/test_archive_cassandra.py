@@ -25,8 +25,10 @@ from models.topics import DEAD_LETTERS, topic_name
 from services.history.cassandra import CassandraHistory
 from services.history.source import Series
 from services.local.ports import LOOPBACK
+from tests.integration.agent_worker import AgentWorker
 from tests.integration.cassandra_node import CassandraForTests
-from tests.integration.line import AgentWorker, Line, read_topic
+from tests.integration.line import Line
+from tests.integration.topic_records import read_topic
 from tests.unit.archive.made_series import (
     PARTITIONS,
     Log,
