@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from models.records.bars import INTERVAL_SECONDS, BarInterval
+from services.gateway.bars.interval_schema import SHAPES, Topic
 from services.gateway.delay import LineDelay
-from services.gateway.history.interval_schema import SHAPES, Topic
 from services.gateway.memory.interval_rows import MISSING, SOURCES, HeldRows, Reasons
 from services.gateway.memory.ring import Rows
 from services.history.bar_merging import weight

@@ -14,14 +14,14 @@ import pyarrow as pa
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.statistics.indicators import ROW_BARS
 from services.gateway.bars.composite import CompositeSeries
+from services.gateway.bars.composite_indicators import CompositeIndicators
+from services.gateway.bars.gathered_rows import GatheredRows
+from services.gateway.bars.interval_schema import Topic, series_schema
 from services.gateway.bars.series import MarketSeries
 from services.gateway.bars.series import Series as FigureSeries
 from services.gateway.gateway import Gateway
-from services.gateway.history.gathered_rows import GatheredRows
-from services.gateway.history.interval_schema import Topic, series_schema
 from services.gateway.history.places import GatewayHistory
 from services.gateway.history.rows import HistoryRows, Place, batch_of, plain_objects
-from services.gateway.indicators.composite import CompositeIndicators
 from services.gateway.items import Figures
 from services.gateway.memory.interval_rows import HeldRows
 from services.gateway.memory.ring import Rows
