@@ -26,11 +26,11 @@ from services.gateway.documentation.router import router as documentation
 from services.gateway.explain.router import router as explain
 from services.gateway.feeds.router import router as feeds
 from services.gateway.gateway import Gateway, keep_beating
-from services.gateway.health.latencies import Timing
 from services.gateway.health.router import router as health
 from services.gateway.history.answers import AGGREGATE, COMPLETE_FROM, GAPS
 from services.gateway.history.reads import keep_looking
 from services.gateway.history.router import router as history
+from services.gateway.latencies import Timing
 from services.gateway.limits.middleware import HEADERS, RateLimits
 from services.gateway.markets.router import router as markets
 from services.gateway.orders.router import router as orders

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.settings import Settings
-from services.gateway.correlations.table_ids import table_id
+from services.gateway.memory.table_ids import table_id
 from tests.unit.gateway.calls import Caller, check_problem, served
 from tests.unit.gateway.correlations.made_matrix import COINS, MATRIX, WHY
 from tests.unit.gateway.made import BTC, START, Desk
