@@ -13,7 +13,8 @@ import numpy as np
 from agents.archive.cassandra.schema import apply_schema, migrations
 from agents.archive.cassandra.session import open_session
 from agents.archive.cassandra.store import SeriesStore, units_at_once
-from models.archive.minute_cutting import CUTTERS
+from models.archive.series_cutters import series_cutter
+from models.archive.series_cutting import ResumePoint
 from models.archive.series_rows import decoded
 from models.partition import partition_of
 from models.records.spreads import (
@@ -67,7 +68,7 @@ def _measure(settings: Settings, size: int) -> None:
     markets = list(_markets(size))
     partition = partition_of("BTC", PARTITIONS)
     values = [_record(markets, partition, second) for second in range(60 * MINUTES + 1)]
-    cutter = CUTTERS[SPREADS.name](SPREADS.name, partition, 0, {}, 60.0)
+    cutter = series_cutter(ResumePoint(SPREADS.name, partition, 0, {}, 60.0))
     store = SeriesStore(settings)
     store.progress([(SPREADS.name, partition)])
     rows = packed = 0

@@ -25,7 +25,7 @@ from models.records.bars import decode_bars, decode_indicators
 from models.records.bursts import TickFlag, TradeBurst, Unseen, encode_burst
 from models.records.candles import CANDLES_VERSION, Candles, encode_candles
 from models.records.unpacked import unpack
-from tests.in_memory import append, bursts_of, settings_of
+from tests.burst_log import append, bursts_of, settings_of
 from tests.oracle.bars import Decision, Key, Row, expected
 from tests.oracle.ticks import Ticks
 

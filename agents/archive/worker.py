@@ -16,9 +16,10 @@ import msgspec
 from agents.archive.manifest import ArchivedUpTo, Manifest
 from agents.archive.metrics import ArchiveMetrics
 from agents.archive.source import ArchiveSource
-from agents.archive.store_worker import EndOffset, Place, StoreWorker
+from agents.archive.store_source import EndOffset
+from agents.archive.store_worker import StoreWorker
 from agents.archive.tables import HOUR, HOURS, counted, hour_of, hour_step, step_with
-from agents.runtime.base_worker import Log, Owned, TopicPartition
+from agents.runtime.base_worker import Log, TopicPartition
 from agents.runtime.steps import Step, encode_step, step_key
 from models.archive.chunks import ChunkCutter
 from models.archive.manifest import Entry
@@ -31,7 +32,7 @@ class Found(msgspec.Struct):
     """What the manifest says of the topics, by partition, and the newest hour of each."""
 
     up_to: dict[str, dict[int, ArchivedUpTo]]
-    hours: dict[Place, Step]
+    hours: dict[TopicPartition, Step]
 
 
 class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
@@ -53,7 +54,7 @@ class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
         self._manifest = manifest
         self._remember = remember
         self._archived = metrics.archived
-        self._rendered: dict[Place, Rendered] = {}
+        self._rendered: dict[TopicPartition, Rendered] = {}
 
     async def _load(
         self, partitions: list[int], mirror: Mapping[int, Mapping[bytes, Step]]
@@ -66,31 +67,13 @@ class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
         hours = await asyncio.to_thread(self._counted_hours, partitions, mirror, up_to)
         return Found(up_to, hours)
 
-    def _opened(
-        self,
-        partitions: list[int],
-        mirror: Mapping[int, Mapping[bytes, Step]],  # noqa: ARG002 - the manifest says it
-        beginnings: Mapping[TopicPartition, int],
-    ) -> Owned[ArchiveSource]:
-        owned: Owned[ArchiveSource] = Owned({}, {}, {}, set())
-        assert self._found is not None, "it is loaded before"
-        for place, beginning in beginnings.items():
-            topic, partition = place
-            if partition not in partitions:
-                continue
-            found = self._found.up_to[topic].get(partition)
-            offset = self._begin_at(place, beginning, None if found is None else found.offset)
-            cutter = ChunkCutter(
-                topic,
-                partition,
-                offset,
-                self._settings.archive_chunk_s,
-                0 if found is None else found.newest.start,
-            )
-            source = ArchiveSource(cutter, offset)
-            owned.sources[place] = source
-            owned.takers[place] = source
-        return owned
+    def _source_at(self, place: TopicPartition, beginning: int, found: Found) -> ArchiveSource:
+        topic, partition = place
+        up_to = found.up_to[topic].get(partition)
+        offset = self._gaps.begin_at(place, beginning, None if up_to is None else up_to.offset)
+        newest = 0 if up_to is None else up_to.newest.start
+        cutter = ChunkCutter(topic, partition, offset, self._settings.archive_chunk_s, newest)
+        return ArchiveSource(cutter, offset)
 
     async def _write(self, source: ArchiveSource) -> bool:
         """Archive the oldest finished chunk of a source."""
@@ -135,8 +118,8 @@ class ArchiveWorker(StoreWorker[ArchiveSource, Found]):
         partitions: Iterable[int],
         mirror: Mapping[int, Mapping[bytes, Step]],
         found: Mapping[str, Mapping[int, ArchivedUpTo]],
-    ) -> dict[Place, Step]:
-        hours: dict[Place, Step] = {}
+    ) -> dict[TopicPartition, Step]:
+        hours: dict[TopicPartition, Step] = {}
         for topic, places in found.items():
             for partition in partitions:
                 if partition not in places:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
 from models.archive.chunks import ArchivedRecord
-from models.archive.series_cutting import MINUTE_US, Head, Reach, RowCutter, SeriesCutter, Unit
-from models.topics import BARS, CORRELATIONS, FEEDS, INDICATORS, RETURNS, SPREADS
+from models.archive.series_cutting import (
+    MINUTE_US,
+    Head,
+    Reach,
+    ResumePoint,
+    SeriesCutter,
+    Unit,
+)
+from models.topics import CORRELATIONS
 
 
 class _OpenMinute(msgspec.Struct):
@@ -31,16 +38,8 @@ class MinuteCutter(SeriesCutter):
     complete counts.
     """
 
-    def __init__(
-        self,
-        topic: str,
-        partition: int,
-        next_offset: int,
-        reaches: Mapping[str, Reach],
-        idle_s: float,
-        is_after_gap: bool = False,
-    ) -> None:
-        super().__init__(topic, partition, next_offset, reaches, idle_s, is_after_gap)
+    def __init__(self, resume: ResumePoint) -> None:
+        super().__init__(resume)
         self._open: dict[str, _OpenMinute] = {}
 
     def _add(self, record: ArchivedRecord, head: Head, as_of: int) -> None:
@@ -120,14 +119,3 @@ class MinuteCutter(SeriesCutter):
             for opened in self._open.values()
             for record in (*opened.records, *opened.partial.values())
         ]
-
-
-CUTTERS: dict[str, type[SeriesCutter]] = {
-    SPREADS.name: MinuteCutter,
-    BARS.name: RowCutter,
-    INDICATORS.name: RowCutter,
-    RETURNS.name: RowCutter,
-    CORRELATIONS.name: MinuteCutter,
-    FEEDS.name: RowCutter,
-}
-"""How each of the topics is cut whose series are kept in Cassandra."""

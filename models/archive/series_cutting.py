@@ -1,9 +1,9 @@
 """Cuts the records of a derived topic's partition into units that are written to Cassandra.
 
-A record of bars, indicators, returns or feeds is a unit; of spreads and correlations it is a minute
-of one source (`minute_cutting`). Which units there are follows from the records, from where the
-writer before ended and from which sources have fallen silent; whatever they are, what they write
-comes to the same.
+A record of bars, indicators, returns or feeds is a unit (`row_cutting`); of spreads and
+correlations it is a minute of one source (`minute_cutting`). Which units there are follows from
+the records, from where the writer before ended and from which sources have fallen silent; whatever
+they are, what they write comes to the same.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import msgspec
 from models.archive.chunks import ArchivedRecord
 from models.errors import RecordError
 from models.times import microseconds_of
-from models.topics import CORRELATIONS, FEEDS
+from models.topics import CORRELATIONS
 
 MINUTE_US = 60_000_000
-_TELL_EVERY_US = 10_000_000
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -29,6 +28,21 @@ class Reach(msgspec.Struct, frozen=True):
 
     first: int
     end: int
+
+
+class ResumePoint(msgspec.Struct, frozen=True):
+    """Where a topic partition is read on, and how far its sources reached before that.
+
+    A source is silent that has given no record while the partition, by Kafka's timestamps, went on
+    for `idle_s` seconds. `is_after_gap` says that offsets before `next_offset` were never read.
+    """
+
+    topic: str
+    partition: int
+    next_offset: int
+    reaches: Mapping[str, Reach]
+    idle_s: float
+    is_after_gap: bool = False
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -74,32 +88,20 @@ class SeriesCutter(ABC):
     not count. Where offsets are missing, the source's reach begins anew after them.
     """
 
-    def __init__(
-        self,
-        topic: str,
-        partition: int,
-        next_offset: int,
-        reaches: Mapping[str, Reach],
-        idle_s: float,
-        is_after_gap: bool = False,
-    ) -> None:
-        """Go on at `next_offset`, with sources that reach this far.
-
-        A source is silent that has given no record while the partition, by Kafka's timestamps,
-        went on for `idle_s`.
-        """
-        self.topic = topic
-        self.partition = partition
-        self.next_offset = next_offset
+    def __init__(self, resume: ResumePoint) -> None:
+        """Have read nothing yet."""
+        self.topic = resume.topic
+        self.partition = resume.partition
+        self.next_offset = resume.next_offset
         self.finished: deque[Unit] = deque()
         self.repeats = 0
-        self._told_up_to = next_offset
+        self._told_up_to = resume.next_offset
         self._is_untold = False
-        self._reaches = dict(reaches)
-        self._written = dict(reaches)
-        self._idle_ms = round(idle_s * 1_000)
-        self._broken = set(self._reaches) if is_after_gap else set()
-        self._is_after_gap = is_after_gap
+        self._reaches = dict(resume.reaches)
+        self._written = dict(resume.reaches)
+        self._idle_ms = round(resume.idle_s * 1_000)
+        self._broken = set(self._reaches) if resume.is_after_gap else set()
+        self._is_after_gap = resume.is_after_gap
         self._newest_timestamp = 0
 
     @property
@@ -231,44 +233,3 @@ class SeriesCutter(ABC):
     @abstractmethod
     def _finish_all(self) -> None:
         """Finish whatever is open."""
-
-
-class RowCutter(SeriesCutter):
-    """Bars, indicators, returns and feeds: what a record says is there for good, or replaced.
-
-    Of feeds only a change counts, which is a `since` that its market did not have before; the
-    records between tell how far the feeds are complete.
-    """
-
-    def __init__(
-        self,
-        topic: str,
-        partition: int,
-        next_offset: int,
-        reaches: Mapping[str, Reach],
-        idle_s: float,
-        is_after_gap: bool = False,
-    ) -> None:
-        super().__init__(topic, partition, next_offset, reaches, idle_s, is_after_gap)
-        self._since: dict[str, str] = {}
-        self._told_at = 0
-
-    def _add(self, record: ArchivedRecord, head: Head, as_of: int) -> None:
-        source = head.table or f"{head.exchange}|{head.interval}".rstrip("|")
-        reaches = self._reaches_to(source, record, as_of)
-        if self.topic == FEEDS.name:
-            before, self._since[head.market] = self._since.get(head.market), head.since
-            if before == head.since:
-                self._is_untold = True
-                if as_of >= self._told_at + _TELL_EVERY_US:
-                    self._told_at = as_of
-                    self._tell()
-                return
-        self.finished.append(Unit(record.offset, [record], reaches))
-
-    def _may_begin(self, record: ArchivedRecord, as_of: int) -> bool:
-        # A bar may be published anew long after its end; what is as new as that has been seen.
-        return as_of >= record.timestamp * 1_000 - MINUTE_US
-
-    def _finish_all(self) -> None:
-        """Nothing is ever open."""

@@ -15,6 +15,7 @@ from services.audit.audit_indicators import IndicatorsAudit
 from services.audit.audit_returns import ReturnsAudit
 from services.audit.audit_spreads import SpreadsAudit
 from services.audit.audit_strangers import StrangersAudit
+from services.audit.audited_source import AuditedSource
 from services.audit.found import Found, TopicFound
 from services.audit.pieces import SECOND
 from services.audit.snapshot import Snapshot
@@ -55,17 +56,16 @@ class SlicedAudit(Protocol):
 Parts = Callable[[Snapshot, Wanted], Iterator[tuple[str, SlicedAudit]]]
 
 
-def _by_source(
-    topic: str, part: type[SpreadsAudit] | type[BarsAudit] | type[IndicatorsAudit]
-) -> Parts:
+def _by_source(topic: str, part: Callable[[AuditedSource], SlicedAudit]) -> Parts:
     def parts(archive: Snapshot, wanted: Wanted) -> Iterator[tuple[str, SlicedAudit]]:
         for exchange, partition in wanted.sources():
             ticks = [f"{exchange}_{kind}" for kind in KINDS]
             # Of a source of which nothing at all is archived there is nothing to be found.
             if any(archive.names(name, partition) for name in (topic, *ticks)):
-                source = (exchange, partition)
-                audited = part(archive, source, wanted.start, wanted.end, wanted.market)
-                yield f"{exchange} {partition}", audited
+                source = AuditedSource(
+                    archive, exchange, partition, wanted.start, wanted.end, wanted.market
+                )
+                yield f"{exchange} {partition}", part(source)
         yield "", StrangersAudit(archive, topic, wanted.sources(), wanted.market)
 
     return parts

@@ -11,6 +11,7 @@ import pandas as pd
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.topics import BARS
 from services.audit.audit_spreads import AFTER_TICKS
+from services.audit.audited_source import AuditedSource
 from services.audit.bars import (
     FIGURES,
     LONGEST_UNSEEN,
@@ -21,17 +22,16 @@ from services.audit.bars import (
     minutes_of_trades,
     source_codes,
 )
-from services.audit.derived_rows import Rows, derived_rows, reached
+from services.audit.derived_rows import Rows
 from services.audit.found import TopicFound, compare
 from services.audit.frames import of_market
 from services.audit.pieces import SECOND, Times
-from services.audit.snapshot import Snapshot
-from services.audit.source_past import TopicPast
 from services.audit.trades import TradePast
 
 _HISTORY = (LONGEST_UNSEEN + 2) * MINUTE
 _LOOKBACK = 3600 * SECOND
 _COLUMNS = ("market", "interval", *FIGURES, *TIMES, "source")
+SERIES = ("market", "interval")
 FROM_CANDLES = "made from candles"
 UNTRADED = "before the market's first trade that is held"
 PARTS: dict[BarInterval, BarInterval] = {"5m": "1m", "1h": "1m", "1d": "1h"}
@@ -41,25 +41,14 @@ LENGTHS = {interval: seconds * SECOND for interval, seconds in INTERVAL_SECONDS.
 class BarsAudit:
     """The audit of one source; slices are taken in their order."""
 
-    def __init__(
-        self,
-        archive: Snapshot,
-        source: tuple[str, int],
-        start: int,
-        end: int,
-        market: str | None,
-    ) -> None:
-        """Audit rows in `[start, end)`, ns."""
-        self._archive = archive
+    def __init__(self, source: AuditedSource) -> None:
+        """Have read nothing yet."""
         self._source = source
-        self._market = market
-        since = start - start % MINUTE - _HISTORY - _LOOKBACK
-        self._trades = TopicPast(archive, source, "trades", since)
-        self._is_whole = archive.is_whole(BARS.name, source[1])
-        exchange, partition = source
-        self._known_to = archive.clock(f"{exchange}_trades", partition) + 1
-        last = reached(archive, BARS.name, source, start, end)
-        self._end = min(end, self._known_to, (last or start) + 1)
+        start = source.start
+        self._trades = source.ticks("trades", start - start % MINUTE - _HISTORY - _LOOKBACK)
+        self._is_whole = source.archive.is_whole(BARS.name, source.partition)
+        self._known_to = source.clock(["trades"]) + 1
+        self._end = min(source.end, self._known_to, (source.reached(BARS.name) or start) + 1)
         self._with_candles: set[str] = set()
         self._extra: set[tuple[str, str, int]] = set()
 
@@ -94,9 +83,7 @@ class BarsAudit:
         found.extra.take(f"{name} {interval}", starts + length)
 
     def _rows(self, begin: int, until: int, interval: str | None = None) -> Rows:
-        exchange, partition = self._source
-        equal = {"exchange": exchange, "market": self._market, "interval": interval}
-        rows = derived_rows(self._archive, BARS.name, partition, begin, until, _COLUMNS, equal)
+        rows = self._source.rows(BARS.name, begin, until, _COLUMNS, interval)
         once = rows.once.copy()
         lengths = once["interval"].map(LENGTHS)
         once["start"] = once["as_of"] - lengths
@@ -107,11 +94,8 @@ class BarsAudit:
     def _tell_copies(self, rows: Rows, begin: int, found: TopicFound) -> None:
         # What candles have changed is published anew; a live bar is not.
         once = rows.once[rows.once["source"] == "live"]
-        Rows(
-            *(each[each["as_of"] >= begin] for each in (once, rows.repeated, rows.twice))
-        ).tell_copies(
-            found, ("market", "interval", "as_of"), lambda row: f"{row['market']} {row['interval']}"
-        )
+        in_slice = (each[each["as_of"] >= begin] for each in (once, rows.repeated, rows.twice))
+        Rows(*in_slice).tell_copies(found, SERIES)
 
     def _take_minutes(self, begin: int, until: int, rows: pd.DataFrame, found: TopicFound) -> None:
         # The minutes that end in the slice.
@@ -124,7 +108,8 @@ class BarsAudit:
         of_trades = dict(list(held.ticks.groupby("market")))
         published = {str(name): each for name, each in rows.groupby("market")}
         names = {*held.first, *published}
-        for name in sorted(names if self._market is None else names & {self._market}):
+        only = self._source.market
+        for name in sorted(names if only is None else names & {only}):
             trades = TradePast(
                 of_trades.get(name, held.ticks.iloc[:0]), of_market(held.unseen, name)
             )

@@ -108,8 +108,8 @@ class CorrelationsAudit:
     def _take_rows(self, begin: int, until: int, found: TopicFound) -> None:
         topic, partition = CORRELATIONS.name, self._partition
         rows = derived_rows(self._archive, topic, partition, begin, until, _COLUMNS, {})
-        keys = ("table", "coin_a", "coin_b", "as_of")
-        rows.tell_copies(found, keys, lambda row: _pair(row["table"], row["coin_a"], row["coin_b"]))
+        series = ("table", "coin_a", "coin_b")
+        rows.tell_copies(found, series, lambda row: _pair(*(row[column] for column in series)))
         for (at, name), matrix in rows.once.groupby(["as_of", "table"]):
             self._take_matrix(self._tables.get(str(name)), int(str(at)), matrix, found)
 

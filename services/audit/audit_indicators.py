@@ -15,12 +15,12 @@ import pandas as pd
 
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.topics import BARS, INDICATORS
-from services.audit.audit_bars import LENGTHS
-from services.audit.derived_rows import Rows, derived_rows, reached, times
+from services.audit.audit_bars import LENGTHS, SERIES
+from services.audit.audited_source import AuditedSource
+from services.audit.derived_rows import Rows, times
 from services.audit.found import TopicFound, compare, differences
 from services.audit.indicators import FIGURES, ROW_BARS, figures, row_of
 from services.audit.pieces import Floats
-from services.audit.snapshot import Snapshot
 
 _PRICES = ("high", "low", "close", "volume", "quote_volume")
 _LOOKBACK = (ROW_BARS + 1) * LENGTHS["1m"]
@@ -70,23 +70,15 @@ class _Bars:
 class IndicatorsAudit:
     """The audit of one source; slices are taken in their order."""
 
-    def __init__(
-        self,
-        archive: Snapshot,
-        source: tuple[str, int],
-        start: int,
-        end: int,
-        market: str | None,
-    ) -> None:
-        """Audit rows in `[start, end)`, ns."""
-        self._archive = archive
+    def __init__(self, source: AuditedSource) -> None:
+        """Have read nothing yet."""
         self._source = source
-        self._market = market
-        self._end = min(end, (reached(archive, INDICATORS.name, source, start, end) or start) + 1)
-        last_bar = reached(archive, BARS.name, source, start - _LOOKBACK, end)
-        self._known_to = start if last_bar is None else last_bar + 1
+        start = source.start
+        self._end = min(source.end, (source.reached(INDICATORS.name) or start) + 1)
         self._read_to = start - _LOOKBACK
-        self._is_whole = archive.is_whole(BARS.name, source[1], self._read_to)
+        last_bar = source.reached(BARS.name, self._read_to)
+        self._known_to = start if last_bar is None else last_bar + 1
+        self._is_whole = source.archive.is_whole(BARS.name, source.partition, self._read_to)
         self._bars: dict[tuple[str, str], pd.DataFrame] = {}
 
     def take(self, begin: int, until: int, found: TopicFound) -> None:
@@ -95,12 +87,10 @@ class IndicatorsAudit:
         if until <= begin:
             return
         self._read(until)
-        columns = ("market", "interval", *FIGURES, "source")
-        told = self._rows(INDICATORS.name, begin, until, columns)
+        columns = (*SERIES, *FIGURES, "source")
+        told = self._source.rows(INDICATORS.name, begin, until, columns)
         # Of rows with other values `_compare` says whether candles may have changed them.
-        Rows(told.once.iloc[:0], told.repeated, told.twice).tell_copies(
-            found, ("market", "interval", "as_of"), lambda row: f"{row['market']} {row['interval']}"
-        )
+        Rows(told.once.iloc[:0], told.repeated, told.twice).tell_copies(found, SERIES)
         rows = told.once[told.once["as_of"] < self._known_to]
         found.pass_over("later than the bars that are archived", len(told.once) - len(rows))
         published = {(str(k[0]), str(k[1])): g for k, g in rows.groupby(["market", "interval"])}
@@ -117,8 +107,8 @@ class IndicatorsAudit:
 
     def _read(self, until: int) -> None:
         """Read the bars up to `until`; of every interval the newest ones are kept."""
-        columns = ("market", "interval", *_PRICES, "source")
-        rows = self._rows(BARS.name, self._read_to, until, columns).once
+        columns = (*SERIES, *_PRICES, "source")
+        rows = self._source.rows(BARS.name, self._read_to, until, columns).once
         self._read_to = until
         for (market, interval), new in rows.groupby(["market", "interval"]):
             key = (str(market), str(interval))
@@ -127,11 +117,6 @@ class IndicatorsAudit:
             reach = (ROW_BARS + 1) * LENGTHS[cast(BarInterval, interval)] + 2 * LENGTHS["1h"]
             both = both[both["as_of"] >= until - reach]
             self._bars[key] = both.sort_values(["offset", "row"], ignore_index=True)
-
-    def _rows(self, topic: str, begin: int, until: int, columns: tuple[str, ...]) -> Rows:
-        exchange, partition = self._source
-        equal = {"exchange": exchange, "market": self._market}
-        return derived_rows(self._archive, topic, partition, begin, until, columns, equal)
 
     def _compare(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.topics import RETURNS, SPREADS
-from services.audit.derived_rows import Rows, derived_frame, derived_rows, times
+from services.audit.derived_rows import Rows, derived_rows, times
 from services.audit.following import Following, no_mids, reference_prices
 from services.audit.found import TopicFound, compare
 from services.audit.pieces import SECOND, Flags, Floats, Times
@@ -73,12 +73,12 @@ class ReturnsAudit:
         once = told.once
         # Candles that come later change the rows made from them; a live one is made once.
         live = once[(once["as_of"] >= begin) & (once["source"] == "live")]
-        keys = ("table", "coin", "as_of")
-        Rows(live, *in_slice).tell_copies(found, keys, lambda row: f"{row['table']} {row['coin']}")
+        Rows(live, *in_slice).tell_copies(found, ("table", "coin"))
         is_live = once["source"] == "live"
+        keys = ["table", "coin", "as_of"]
         counted = [
-            once[is_live].drop_duplicates(list(keys)),
-            once[~is_live].drop_duplicates(list(keys), keep="last"),
+            once[is_live].drop_duplicates(keys),
+            once[~is_live].drop_duplicates(keys, keep="last"),
         ]
         rows = pd.concat(counted, ignore_index=True) if len(once) else once.copy()
         rows["quote_currency"] = rows["quote_currency"].map(self._ranks).astype(np.float64)
@@ -91,7 +91,8 @@ class ReturnsAudit:
         frames = []
         partitions = {name.partition for name in self._archive.names(SPREADS.name)}
         for partition in sorted(partitions):
-            rows = derived_frame(self._archive, SPREADS.name, partition, begin, until, columns, {})
+            read = derived_rows(self._archive, SPREADS.name, partition, begin, until, columns, {})
+            rows = read.once
             rows["currency"] = rows["quote_currency"].map(self._ranks)
             rows = rows[rows["currency"].notna() & (rows["mid"] > 0)]
             rows["source"] = rows["exchange"].astype(str) + f"|{partition}"

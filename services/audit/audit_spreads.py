@@ -8,12 +8,11 @@ import pandas as pd
 from models.archive.tick_tables import KINDS
 from models.topics import SPREADS
 from services.audit import baseline
-from services.audit.derived_rows import derived_rows, reached, times
+from services.audit.audited_source import AuditedSource
+from services.audit.derived_rows import times
 from services.audit.found import TopicFound, compare
 from services.audit.frames import of_market
 from services.audit.pieces import SECOND, Times
-from services.audit.snapshot import Snapshot
-from services.audit.source_past import TopicPast
 from services.audit.spreads import FIGURES, HISTORY, MarketPast
 
 LOOKBACK = 3600 * SECOND
@@ -28,26 +27,16 @@ _SHARPEST_SLOPE = 1e-5
 class SpreadsAudit:
     """The audit of one source; slices are taken in their order."""
 
-    def __init__(
-        self,
-        archive: Snapshot,
-        source: tuple[str, int],
-        start: int,
-        end: int,
-        market: str | None,
-    ) -> None:
-        """Audit rows in `[start, end)`, ns."""
-        since = start - HISTORY - LOOKBACK
-        self._archive = archive
+    def __init__(self, source: AuditedSource) -> None:
+        """Have read nothing yet."""
+        since = source.start - HISTORY - LOOKBACK
         self._source = source
-        self._market = market
-        exchange, partition = source
-        clock = min(archive.clock(f"{exchange}_{kind}", partition) for kind in KINDS)
+        clock = source.clock(KINDS)
         self._known_to = clock + 1
-        last = reached(archive, SPREADS.name, source, start, end)
-        self._end = min(end, self._known_to, (clock if last is None else last) + 1)
-        self._quotes = TopicPast(archive, source, "quotes", since, market)
-        self._trades = TopicPast(archive, source, "trades", since, market)
+        last = source.reached(SPREADS.name)
+        self._end = min(source.end, self._known_to, (clock if last is None else last) + 1)
+        self._quotes = source.ticks("quotes", since, source.market)
+        self._trades = source.ticks("trades", since, source.market)
 
     def take(self, begin: int, until: int, found: TopicFound) -> None:
         """Audit the rows in `[begin, until)`."""
@@ -79,12 +68,8 @@ class SpreadsAudit:
 
     def _published(self, start: int, end: int, found: TopicFound) -> dict[str, pd.DataFrame]:
         """Return by market the archived rows of a slice that the ticks reach."""
-        exchange, partition = self._source
-        equal = {"exchange": exchange, "market": self._market}
-        rows = derived_rows(
-            self._archive, SPREADS.name, partition, start, end, ("market", *FIGURES), equal
-        )
-        rows.tell_copies(found, ("market", "as_of"), lambda row: str(row["market"]))
+        rows = self._source.rows(SPREADS.name, start, end, ("market", *FIGURES))
+        rows.tell_copies(found, ("market",))
         told = rows.once[rows.once["as_of"] < self._known_to]
         found.pass_over(AFTER_TICKS, len(rows.once) - len(told))
         return {str(name): each for name, each in told.groupby("market")}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from models.topics import SPREADS
-from services.audit.derived_rows import derived_frame, times
+from services.audit.derived_rows import derived_rows, times
 from services.audit.found import TopicFound
 from services.audit.snapshot import Snapshot
 
@@ -30,15 +30,10 @@ class StrangersAudit:
         series = ("exchange", "market") + (() if self._topic == SPREADS.name else ("interval",))
         partitions = {name.partition for name in self._archive.names(self._topic)}
         for partition in sorted(partitions):
-            rows: pd.DataFrame = derived_frame(
-                self._archive,
-                self._topic,
-                partition,
-                begin,
-                until,
-                series,
-                {"market": self._market},
-            )
+            equal = {"market": self._market}
+            rows: pd.DataFrame = derived_rows(
+                self._archive, self._topic, partition, begin, until, series, equal
+            ).once
             if partition in self._partitions:
                 rows = rows[~rows["exchange"].isin(self._exchanges)]
             names = rows[list(series[1:])].astype(str).to_numpy().tolist()

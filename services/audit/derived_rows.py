@@ -31,29 +31,23 @@ class Rows(msgspec.Struct, frozen=True):
     repeated: pd.DataFrame
     twice: pd.DataFrame
 
-    def tell_copies(self, found: TopicFound, keys: Sequence[str], name: _Name) -> None:
-        """Tell copies, and rows that have these keys in common and are not the same."""
-        others = self.once[self.once.duplicated(list(keys))]
+    def tell_copies(
+        self, found: TopicFound, series: Sequence[str], name: _Name | None = None
+    ) -> None:
+        """Tell copies, and rows of one series and `as_of` that are not the same.
+
+        `series` are the columns that tell series apart; `name` says how one is called, if it is
+        not by the values of these.
+        """
+        others = self.once[self.once.duplicated([*series, "as_of"])]
+        named = name or (lambda row: " ".join(str(row[column]) for column in series))
         for places, rows in (
             (found.repeated, self.repeated),
             (found.doubled, self.twice),
             (found.doubled, others),
         ):
             if len(rows):
-                places.take(list(map(name, rows.to_dict("records"))), times(rows))
-
-
-def derived_frame(
-    archive: Snapshot,
-    topic: str,
-    partition: int | None,
-    start: int,
-    end: int,
-    columns: Sequence[str],
-    equal: Mapping[str, str | None],
-) -> pd.DataFrame:
-    """Return the rows of `derived_rows`, each once."""
-    return derived_rows(archive, topic, partition, start, end, columns, equal).once
+                places.take(list(map(named, rows.to_dict("records"))), times(rows))
 
 
 def derived_rows(
@@ -104,23 +98,6 @@ def times(rows: pd.DataFrame) -> Times:
     """Return the `as_of` of rows, int64 ns."""
     at: Times = rows["as_of"].to_numpy(np.int64)
     return at
-
-
-def reached(
-    archive: Snapshot, topic: str, source: tuple[str, int], start: int, end: int
-) -> int | None:
-    """Return the last `as_of` in `[start, end)` that a source has published, None without one."""
-    exchange, partition = source
-    for entry in reversed(list(archive.of_partition(topic, partition, start, end))):
-        table = archive.table(entry, topic, ["as_of", "exchange"])
-        if table is None:
-            continue
-        as_of = pc.multiply(pc.cast(table["as_of"], pa.int64()), 1_000)
-        kept = pc.and_(pc.greater_equal(as_of, start), pc.less(as_of, end))
-        mine = as_of.filter(pc.and_(kept, pc.equal(table["exchange"], exchange)))
-        if len(mine):
-            return int(pc.max(mine).as_py())
-    return None
 
 
 def _plain(column: pa.ChunkedArray, as_of: pa.ChunkedArray) -> pa.ChunkedArray:

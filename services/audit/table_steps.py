@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.topics import RETURNS
-from services.audit.derived_rows import derived_frame
+from services.audit.derived_rows import derived_rows
 from services.audit.pieces import Flags, Times
 from services.audit.snapshot import Snapshot
 from services.audit.tables import TableShape
@@ -30,10 +30,10 @@ class TableSteps:
         """Read up to `until`; `new` are the steps that came to it, by time, a row a coin."""
         table = self._table
         equal = {"table": table.name, "source": "live"}
-        rows = derived_frame(
+        read = derived_rows(
             self._archive, RETURNS.name, self._partition, self._read_to, until, _COLUMNS, equal
         )
-        rows = rows.drop_duplicates(["as_of", "coin"])
+        rows = read.once.drop_duplicates(["as_of", "coin"])
         self.new = {int(str(at)): each.set_index("coin") for at, each in rows.groupby("as_of")}
         # A matrix within the next slice reaches back a window.
         oldest = self._read_to - table.window - table.step

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from agents.archive.store import Store
 from models.archive.backfill import DAY_SECONDS, SOURCES, BackfilledDay, BackfillSource
 from models.errors import StoreError
-from services.backfill.merging import merged_bars
 from services.backfill.store import BackfillStore
+from services.history.bar_merging import merged_bars
 from services.history.source import Series, Span
 
 _SECOND = 1_000_000_000

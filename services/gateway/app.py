@@ -26,12 +26,11 @@ from services.gateway.documentation.router import router as documentation
 from services.gateway.explain.router import router as explain
 from services.gateway.feeds.router import router as feeds
 from services.gateway.gateway import Gateway, keep_beating
-from services.gateway.health.latencies import Timing
 from services.gateway.health.router import router as health
 from services.gateway.history.answers import AGGREGATE, COMPLETE_FROM, GAPS
 from services.gateway.history.reads import keep_looking
 from services.gateway.history.router import router as history
-from services.gateway.indicators.router import router as indicators
+from services.gateway.latencies import Timing
 from services.gateway.limits.middleware import HEADERS, RateLimits
 from services.gateway.markets.router import router as markets
 from services.gateway.orders.router import router as orders
@@ -87,7 +86,7 @@ def create_app(gateway: Gateway, reading: Reading) -> FastAPI:
     strict = [Depends(refuse_unknown_parameters)]
     for router in (health, documentation):
         app.include_router(router, dependencies=strict)
-    figures = (spreads, bars, indicators, correlations, venues, orders, history, explain)
+    figures = (spreads, bars, correlations, venues, orders, history, explain)
     for router in (catalog, feeds, coins, markets, *figures):
         app.include_router(router, dependencies=[Depends(require_key), *strict])
     app.include_router(stream)

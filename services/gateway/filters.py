@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from models.markets import coin_of, exchange_of
+from services.gateway.dependencies import ReadyGateway
 from services.gateway.memory.memory import Memory
 from services.gateway.problems import RefusedError, UnknownThingError
 
 ExchangeFilter = Annotated[str | None, Query(description="Of this exchange only.")]
 CoinFilter = Annotated[str | None, Query(description="Of this coin only.")]
 QuoteFilter = Annotated[str | None, Query(description="In this quote currency only.")]
+
+
+async def _filtered_markets(
+    gateway: ReadyGateway,
+    exchange: ExchangeFilter = None,
+    coin: CoinFilter = None,
+    quote: QuoteFilter = None,
+) -> list[str]:
+    # Memory belongs to the event loop: a plain function would run on a thread beside it.
+    return chosen_markets(gateway.memory, exchange, coin, quote)
+
+
+ChosenMarkets = Annotated[list[str], Depends(_filtered_markets)]
+"""The markets that a list is wanted of, by name."""
 
 
 def chosen_markets(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 
 from models.settings import Settings
 from services.gateway.delay import LineDelay
-from services.gateway.health.latencies import Latencies
 from services.gateway.history.places import GatewayHistory
 from services.gateway.history.reads import HistoryReads
 from services.gateway.hub.audience import Schedule
@@ -17,6 +16,7 @@ from services.gateway.hub.messages import Reconnect
 from services.gateway.items import Item
 from services.gateway.kafka.reader import Taken
 from services.gateway.keys import ApiKeys
+from services.gateway.latencies import Latencies
 from services.gateway.limits.buckets import Buckets, Connections
 from services.gateway.memory.memory import Memory
 from services.gateway.memory.quotes import Sight

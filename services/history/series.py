@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from models.errors import StoreError
-from services.backfill.merging import merged_bars
+from services.history.bar_merging import merged_bars
 from services.history.recorded import Recorded, RecordedHistory
 from services.history.source import HistorySource, Series, Span
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from models.settings import Settings
+from tests.burst_log import MADE_CAPTURES
 from tests.chart.rendering import ROOT, Document
 from tests.cluster import process_node, real_node
 from tests.cluster.control_plane import ControlPlane
@@ -21,7 +22,9 @@ from tests.cluster.process_node import ProcessNode
 from tests.cluster.real_node import RealNode
 from tests.cluster.release import NAME, Release
 from tests.cluster.scaling import PodHistory, ReplicaHistory
-from tests.integration.line import COMMITTED_CAPTURES, SESSION_S, Feed, Line, drive
+from tests.integration.agent_worker import SESSION_S
+from tests.integration.feed import Feed, drive
+from tests.integration.line import Line
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Stack
@@ -165,7 +168,7 @@ def go_there_and_back(scene: Scene, selector: Document, folder: Path) -> None:
             PodHistory(release, "spread") as pods,
             Line(settings) as line,
         ):
-            feed = Feed(settings, COMMITTED_CAPTURES)
+            feed = Feed(settings, MADE_CAPTURES)
             scene.wait_until_shared_by(1)
             scene.drive(line, feed, 0.15)
 
@@ -189,7 +192,7 @@ def go_there_and_back(scene: Scene, selector: Document, folder: Path) -> None:
             feed.send(1.0)
             with scene.told():
                 line.until(lambda: line.committed() == line.ends(), "everything to be committed")
-            line.assert_series(COMMITTED_CAPTURES)
+            line.assert_series(MADE_CAPTURES)
         assert replicas.counts == [1, 2, 3, 2, 1], replicas.tell()
         print(f"\nreplicas of spread: {replicas.tell()}")
         with scene.told():

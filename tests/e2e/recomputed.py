@@ -37,7 +37,7 @@ from tests.bars_in_memory import differences as bar_differences
 from tests.correlation_made import Published, decisions_of, rest_differences
 from tests.correlation_made import differences as step_differences
 from tests.e2e.system import System
-from tests.integration.line import Record
+from tests.integration.topic_records import Record
 from tests.oracle import compare_closes, differences
 from tests.oracle.bars import MINUTE, Key, expected
 from tests.oracle.rows import Close, closes_of, iso, rows_in

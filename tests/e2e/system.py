@@ -17,7 +17,7 @@ from models.settings import Settings, environment_of
 from services.local.ports import LOOPBACK
 from services.local.state import StackState, brokers_of, read_state
 from tests.e2e.answers import parsed
-from tests.integration.line import Record, read_topic
+from tests.integration.topic_records import Record, read_topic
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_S = 120.0

@@ -10,32 +10,38 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from playwright.sync_api import sync_playwright
 
 from models.records.bursts import decode_quotes
-from models.records.unpacked import quote_objects, unpack
+from models.records.unpacked import quote_objects
 from models.settings import Settings
 from models.times import seconds_of
-from models.topics import BARS, CORRELATIONS, INDICATORS, RETURNS, Topic
+from models.topics import BARS, CORRELATIONS, INDICATORS, RETURNS
 from services.local.ports import choose_port
 from services.local.state import start_time_of
 from tests.e2e import by_hand
+from tests.e2e.agreement import (
+    is_shown,
+    objects_of,
+    to_microseconds,
+    told,
+    unlike_the_description,
+    values_of,
+)
 from tests.e2e.answers import faults
 from tests.e2e.conftest import ARGUMENTS
-from tests.e2e.follower import Follower, Key, breaks
+from tests.e2e.follower import breaks
 from tests.e2e.recomputed import TABLES, Recomputed
 from tests.e2e.story import COINS, ENDS, LIVE_S, MARKET, MARKETS, Story, keys_followed, watched
 from tests.e2e.system import System
 
 COMPARED_BARS = 30
 MINUTE_DIGITS = len("2026-11-21T10:00")
-SHOWN = 20
 SIDES = {"buy": "ask", "sell": "bid"}
 
 
@@ -390,61 +396,3 @@ def test_nothing_is_left_running_after_the_supervisor_is_killed(system: System) 
     while any(start_time_of(pid) is not None for pid in pids):
         assert time.monotonic() < deadline, "expected every process to be gone"
         time.sleep(0.1)
-
-
-def told(lines: list[str]) -> str:
-    """Return how many there are, and the first of them."""
-    return "\n".join([f"{len(lines)} of them", *lines[:SHOWN]])
-
-
-def objects_of(system: System, topic: Topic) -> Iterator[dict[str, Any]]:
-    """Yield what people read of every record of a topic."""
-    for record in system.topic(topic.name):
-        yield from unpack(topic.codec, record.value or b"")
-
-
-def is_shown(row: dict[str, Any], shown: dict[str, Any]) -> bool:
-    """Return whether REST shows what a row of a topic says; it may add that the line is late."""
-    wanted = dict(row)
-    for name in ("first_trade", "last_trade"):
-        if wanted.get(name) is not None:
-            wanted[name] = to_microseconds(wanted[name])
-    reasons = {name: why for name, why in shown["reasons"].items() if why != "line_delayed"}
-    return wanted == {name: shown[name] for name in wanted} | {"reasons": reasons}
-
-
-def to_microseconds(time_ns: str) -> str:
-    """Return a time with nanoseconds as REST writes it."""
-    return re.sub(r"(\.\d{6})\d*", r"\1", time_ns).replace(".000000Z", "Z")
-
-
-def values_of(followers: Iterable[Follower]) -> dict[tuple[Key, int], Any]:
-    """Return the figures by key and `seq`, but for whether they were late when they were sent."""
-    found: dict[tuple[Key, int], Any] = {}
-    for follower in followers:
-        for key, item, _ in follower.values():
-            if item["seq"] is not None and not item.get("revised"):
-                data = dict(item["data"])
-                if data["reasons"].get("as_of") == "line_delayed":
-                    data["reasons"] = dict(data["reasons"])
-                    del data["reasons"]["as_of"]
-                found.setdefault((key, item["seq"]), data | {"stale": None})
-    return found
-
-
-def unlike_the_description(system: System, story: Story) -> list[str]:
-    """Return the answers that OpenAPI describes otherwise."""
-    description = system.get("/openapi.json")
-    kinds = [
-        (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operations["get"])
-        for path, operations in description["paths"].items()
-    ]
-    found: list[str] = []
-    for answer in story.answers:
-        path = answer.path.partition("?")[0]
-        operation = next(each for kind, each in kinds if kind.fullmatch(path))
-        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
-        whole = {**schema, "components": description["components"]}
-        errors = jsonschema.Draft202012Validator(whole).iter_errors(answer.body)
-        found += [f"{answer.path} {list(each.path)}: {each.message[:200]}" for each in errors]
-    return found

@@ -17,7 +17,7 @@ from services.archive.reader import ArchiveReader
 from services.history.cassandra import CassandraHistory
 from services.history.source import Series, Topic
 from services.local.lag import group_lags
-from tests.integration.line import read_topic
+from tests.integration.topic_records import read_topic
 
 _SECOND = 1_000_000_000
 _ALL_TIME = 2**62

@@ -27,7 +27,7 @@ from services.local.guardian import Guardian
 from services.local.ports import choose_port
 from services.local.processes import ProcessPlan, SupervisedProcess
 from services.local.state import StackLock
-from tests.integration.line import until
+from tests.integration.waiting import until
 
 
 class CassandraForTests:

@@ -23,7 +23,8 @@ from websockets.sync.client import ClientConnection, connect
 from models.settings import Settings
 from models.topics import topic_name
 from services.local.ports import LOOPBACK, choose_port
-from tests.integration.line import ROOT, command, environment, tail_of, until
+from tests.integration.commands import ROOT, command, environment
+from tests.integration.waiting import tail_of, until
 
 LIMIT_S = 60.0
 _SMALL_BUFFER = 4_096

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from models.settings import Settings
-from services.local.ports import LOOPBACK
-from tests.integration.line import ROOT, command, environment, tail_of, until
+from tests.integration.commands import ROOT, command, environment
+from tests.integration.waiting import tail_of, until
 
 
 class Processes:
@@ -67,14 +66,3 @@ def processes(settings: Settings) -> Iterator[Processes]:
     finally:
         for name in list(own.running):
             own.end(name, signal.SIGKILL)
-
-
-def owned(port: int) -> int:
-    """Return how many partitions a worker of ingestion owns, 0 where it does not say."""
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=15) as answer:
-            lines = answer.read().decode().splitlines()
-    except OSError:
-        return 0
-    named = [line for line in lines if line.startswith('cointide_partitions{agent="ingestion"}')]
-    return int(float(named[0].rpartition(" ")[2])) if named else 0

@@ -30,7 +30,7 @@ from models.settings import Settings
 from services.kafka_access import admitted_brokers
 from services.local.kafka.broker import KafkaBroker, answers_metadata
 from services.local.ports import LOOPBACK, choose_port
-from tests.integration.line import tail_of, until
+from tests.integration.waiting import tail_of, until
 
 USER = "cointide"
 _LIMIT_S = 30.0

@@ -13,7 +13,7 @@ from models.partition import partition_of
 from models.records.bursts import EVERY_MARKET, QuoteBurst, decode_quotes, decode_trades
 from models.settings import Settings
 from services.simulator.log import LogLine
-from tests.integration.line import read_topic
+from tests.integration.topic_records import read_topic
 
 MARGIN_NS = 1_000_000_000
 _PULSE = "binance:BTC-USDT"

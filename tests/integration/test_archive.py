@@ -20,7 +20,10 @@ from models.records.bursts import encode_burst
 from models.settings import Settings
 from models.topics import DEAD_LETTERS, topic_name
 from services.archive.reader import ArchiveReader
-from tests.integration.line import AgentWorker, Line, Record, cointide, read_topic
+from tests.integration.agent_worker import AgentWorker
+from tests.integration.commands import cointide
+from tests.integration.line import Line
+from tests.integration.topic_records import Record, read_topic
 from tests.unit.archive.made import captured_records, chunks_of, made_derived
 
 _CHUNK_S = 30

@@ -18,15 +18,17 @@ from confluent_kafka import Producer
 
 from agents.archive.cassandra.schema import apply_schema, migrations
 from agents.archive.cassandra.session import open_session
-from models.archive.minute_cutting import CUTTERS
+from models.archive.series_cutters import CUTTERS
 from models.settings import Settings
 from models.times import microseconds_of
 from models.topics import DEAD_LETTERS, topic_name
 from services.history.cassandra import CassandraHistory
 from services.history.source import Series
 from services.local.ports import LOOPBACK
+from tests.integration.agent_worker import AgentWorker
 from tests.integration.cassandra_node import CassandraForTests
-from tests.integration.line import AgentWorker, Line, read_topic
+from tests.integration.line import Line
+from tests.integration.topic_records import read_topic
 from tests.unit.archive.made_series import (
     PARTITIONS,
     Log,

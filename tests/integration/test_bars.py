@@ -23,8 +23,11 @@ from tests.bars_in_memory import (
     rows_of,
     trade_value,
 )
-from tests.integration.line import AgentWorker, Feed, Line, read_topic
+from tests.integration.agent_worker import AgentWorker
+from tests.integration.feed import Feed
+from tests.integration.line import Line
 from tests.integration.test_rebalance import wait_until_shared
+from tests.integration.topic_records import read_topic
 from tests.oracle.bars import expected
 
 COINS = ("BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "LTC", "DOT")

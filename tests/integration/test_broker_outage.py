@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, KafkaException
 
 from models.settings import Settings
 from models.topics import SPREADS
 from services.local.supervisor import Supervisor
 from services.local.topics import create_topics
+from tests.burst_log import MADE_CAPTURES
 from tests.integration.conftest import Stack
+from tests.integration.feed import Feed, drive
 from tests.integration.gateway import GatewayProcess, StreamClient, send
-from tests.integration.line import COMMITTED_CAPTURES, Feed, Line, drive, is_reachable
+from tests.integration.line import Line
 from tests.unit.gateway.made import BTC, START, spreads
 
 
@@ -36,7 +39,7 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Itera
 def test_a_broker_that_is_stopped_and_killed_changes_nothing(own_stack: Stack) -> None:
     """What was produced meanwhile arrives after it, and every second of it is published."""
     with Line(own_stack.settings) as line:
-        feed = Feed(own_stack.settings, COMMITTED_CAPTURES)
+        feed = Feed(own_stack.settings, MADE_CAPTURES)
         worker = line.start_worker()
         line.wait_until_ready(worker)
 
@@ -44,7 +47,7 @@ def test_a_broker_that_is_stopped_and_killed_changes_nothing(own_stack: Stack) -
             drive(line, feed, share)
             feed.send(share + 0.1, wait=False)
             end()
-            assert not is_reachable(own_stack.brokers)
+            assert not _is_reachable(own_stack.brokers)
             feed.send(share + 0.2, wait=False)
             own_stack.start_kafka()
             feed.flush()
@@ -56,7 +59,7 @@ def test_a_broker_that_is_stopped_and_killed_changes_nothing(own_stack: Stack) -
         feed.send(1.0)
         line.wait_until_done()
         assert worker.is_alive(), line.tell()
-        line.assert_series(COMMITTED_CAPTURES)
+        line.assert_series(MADE_CAPTURES)
 
 
 def test_a_lost_broker_is_got_over_by_a_gateway(own_stack: Stack, tmp_path: Path) -> None:
@@ -75,3 +78,14 @@ def test_a_lost_broker_is_got_over_by_a_gateway(own_stack: Stack, tmp_path: Path
         for second in (2, 3):
             update = client.next("status")
             assert (update["seq"], update["prev_seq"]) == (START + second, START + second - 1)
+
+
+def _is_reachable(brokers: str) -> bool:
+    """Return whether a broker answers."""
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "probe", "log_level": 0})
+    try:
+        return bool(consumer.list_topics(timeout=1.0).brokers)
+    except KafkaException:
+        return False
+    finally:
+        consumer.close()

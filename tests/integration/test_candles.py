@@ -25,9 +25,10 @@ from services.local.ports import choose_port
 from services.local.workers import answers_ready
 from services.simulator.market.history import MINUTE_NS
 from services.simulator.urls import simulated_urls
+from tests.integration.commands import cointide
 from tests.integration.ingestion_in_memory import SECOND, Clock, Ingestion, simulator_of
-from tests.integration.line import cointide, read_topic
 from tests.integration.processes import processes
+from tests.integration.topic_records import read_topic
 
 DAY_MINUTES = 24 * 60
 

@@ -24,7 +24,8 @@ from agents.archive.cassandra.session import CassandraSession, open_session
 from models.errors import StoreError
 from models.settings import Settings
 from tests.integration.cassandra_node import CassandraForTests
-from tests.integration.line import cointide, until
+from tests.integration.commands import cointide
+from tests.integration.waiting import until
 
 _DAY = datetime.date(2026, 1, 2)
 _BEGIN = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)

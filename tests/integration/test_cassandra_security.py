@@ -23,8 +23,9 @@ from models.errors import SettingsError, StoreError
 from models.settings import Settings
 from services.local.ports import LOOPBACK, is_listening
 from tests.integration.cassandra_node import CassandraForTests
-from tests.integration.line import cointide, until
+from tests.integration.commands import cointide
 from tests.integration.secured_kafka import Authority
+from tests.integration.waiting import until
 
 _USER = "cointide"
 _WRONG = "not-the-password"

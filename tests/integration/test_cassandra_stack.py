@@ -19,7 +19,7 @@ from services.local.supervisor import Supervisor
 from services.local.system import system_of
 from services.local.workers import AGENTS, Worker
 from tests.integration.cassandra_node import CassandraForTests
-from tests.integration.line import until
+from tests.integration.waiting import until
 
 _READY = [sys.executable, str(Path(__file__).with_name("ready_worker.py"))]
 _LINE = Worker("line", _READY)

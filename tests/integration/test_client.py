@@ -29,10 +29,10 @@ from cointide_client import (
 from models.records.reference import encode_reference
 from models.settings import Settings
 from models.topics import BARS, CORRELATIONS, FEEDS, INDICATORS, RETURNS, SPREADS
-from tests.in_memory import QuoteTick, TradeTick, quote_burst, trade_burst
 from tests.integration.conftest import CreateTopics
 from tests.integration.gateway import LIMIT_S, GatewayProcess, send
 from tests.integration.test_gateway_figures import COINS, MATRIX, put
+from tests.made_bursts import QuoteTick, TradeTick, quote_burst, trade_burst
 from tests.pages import executed, python_of
 from tests.unit.gateway.made import BTC, ETH, SECOND, START, feed, spreads
 from tests.unit.gateway.made_derived import MINUTE, bars, blocks, indicators, returns

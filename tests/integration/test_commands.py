@@ -15,21 +15,13 @@ import pytest
 from models.settings import Settings
 from models.topics import declared_topics
 from services.local.ports import choose_port
-from tests.integration.line import (
-    COMMITTED_CAPTURES,
-    LIMIT_S,
-    ROOT,
-    Line,
-    cointide,
-    command,
-    environment,
-    expected_rows,
-    tail_of,
-    until,
-)
+from tests.burst_log import MADE_CAPTURES
+from tests.integration.commands import ROOT, cointide, command, environment
+from tests.integration.line import Line, expected_rows
+from tests.integration.waiting import LIMIT_S, tail_of, until
 from tests.oracle import differences, ticks_of
 
-_CAPTURE = next(path for path in COMMITTED_CAPTURES if path.name.startswith("coinbase"))
+_CAPTURE = next(path for path in MADE_CAPTURES if path.name.startswith("coinbase"))
 # Of `../shared/design/api.md`, "A spread".
 _FIELDS = {
     *("market", "exchange", "coin", "quote_currency", "as_of", "bid", "ask", "mid", "spread"),

@@ -32,7 +32,10 @@ from tests.correlation_made import (
     rest_differences,
     simulated_closes,
 )
-from tests.integration.line import Feed, Line, SpreadWorker, drive, read_topic
+from tests.integration.agent_worker import AgentWorker
+from tests.integration.feed import Feed, drive
+from tests.integration.line import Line
+from tests.integration.topic_records import read_topic
 from tests.oracle_correlation import Mids, Oracle
 
 _LENGTH_S = 900
@@ -171,7 +174,7 @@ def correlation(namespaced: Settings) -> Iterator[Correlation]:
         yield Correlation(line, feed)
 
 
-def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
+def wait_for_own_kill(line: Line, feed: Feed, worker: AgentWorker) -> None:
     """Feed a little at a time until the worker has killed itself."""
     shares = itertools.count(feed.sent, 40)
 
@@ -183,7 +186,7 @@ def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
     assert worker.process.returncode == -signal.SIGKILL, line.tell()
 
 
-def wait_until_shared(line: Line, *workers: SpreadWorker) -> None:
+def wait_until_shared(line: Line, *workers: AgentWorker) -> None:
     """Wait until these workers own all partitions between them, each at least one."""
 
     def is_shared() -> bool:

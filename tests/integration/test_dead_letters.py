@@ -14,11 +14,14 @@ import zstandard
 
 from models.settings import Settings
 from models.topics import DEAD_LETTERS
-from tests.integration.line import COMMITTED_CAPTURES, Feed, Line, bursts_of, drive, read_topic
+from tests.burst_log import MADE_CAPTURES, bursts_of, captured
+from tests.integration.feed import Feed, drive
+from tests.integration.line import Line
+from tests.integration.topic_records import read_topic
 from tests.oracle import ticks_of
 
-_PLAIN = next(path for path in COMMITTED_CAPTURES if path.name.startswith("jump"))
-_KRAKEN = next(path for path in COMMITTED_CAPTURES if path.name.startswith("kraken"))
+_PLAIN = next(path for path in MADE_CAPTURES if path.name.startswith("jump"))
+_KRAKEN = next(path for path in MADE_CAPTURES if path.name.startswith("kraken"))
 _MALFORMED = [
     '{"channel": "ticker", “no JSON”, naïve \u2028',
     '{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":-1.5}]}',
@@ -94,9 +97,9 @@ def test_records_that_cannot_be_decoded_are_kept_whole_and_the_line_goes_on(
     Each lies in `dead_letters` with its place, key and value, and is counted by reason.
     """
     newer = msgspec.msgpack.encode({"version": 2, "what": "nobody knows yet"})
-    like_ours = msgspec.msgpack.decode(bursts_of(namespaced, [_KRAKEN])[0].value)
+    like_ours = msgspec.msgpack.decode(bursts_of(captured([_KRAKEN]), namespaced)[0].value)
     same_form = msgspec.msgpack.encode({**like_ours, "version": 7})
-    cut_off = bursts_of(namespaced, [_KRAKEN])[4].value[:-9]
+    cut_off = bursts_of(captured([_KRAKEN]), namespaced)[4].value[:-9]
     by_hand: list[tuple[str, int, bytes | None, bytes | None, str]] = [
         ("kraken_quotes", 2, b"by hand 1", b"\xc1\x00 no burst", "undecodable_record"),
         ("kraken_quotes", 2, b"by hand 2", newer, "unknown_schema_version"),

@@ -14,7 +14,10 @@ import pytest
 
 from models.records.bursts import QuoteBurst, TickFlag, TradeBurst, decode_quotes, decode_trades
 from models.settings import Settings
-from tests.integration.line import COMMITTED_CAPTURES, ROOT, Line, Record, read_topic
+from tests.burst_log import MADE_CAPTURES
+from tests.integration.commands import ROOT
+from tests.integration.line import Line
+from tests.integration.topic_records import Record, read_topic
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Stack
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 _FOLDER = (ROOT / (os.environ.get("COINTIDE_TEST_DATA") or "../shared/data")).resolve()
 _PATTERNS = ("*/*.cbcap", "*/*live*.ndjson", "*/*.gz", "*/*.jsonl")
 _GIVEN = sorted(path for pattern in _PATTERNS for path in _FOLDER.glob(pattern))
-_CAPTURES = [*COMMITTED_CAPTURES, *_GIVEN]
+_CAPTURES = [*MADE_CAPTURES, *_GIVEN]
 _NAMES = [path.name.partition(".")[0] for path in _CAPTURES]
 _BINANCE = [path for path in _GIVEN if path.name.startswith("spot_")]
 # Another cut of the same frames must give the same bytes.
@@ -65,10 +68,11 @@ def runs(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 
 
 def test_the_captures_are_there(test_data: Path) -> None:
-    """Those given and those committed; else what follows would prove nothing."""
+    """Those given and those made; else what follows would prove nothing."""
     assert test_data == _FOLDER
     assert len(_GIVEN) >= 10
-    assert len(COMMITTED_CAPTURES) >= 4
+    assert len(MADE_CAPTURES) >= 4
+    assert all(path.is_file() for path in MADE_CAPTURES)
 
 
 @pytest.mark.parametrize("capture", _CAPTURES, ids=_NAMES)

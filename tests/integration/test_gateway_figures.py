@@ -19,7 +19,7 @@ from models.topics import BARS, CORRELATIONS, INDICATORS, RETURNS
 from services.gateway.records import DerivedRecord
 from tests.integration.conftest import CreateTopics
 from tests.integration.gateway import GatewayProcess, StreamClient, send
-from tests.integration.line import until
+from tests.integration.waiting import until
 from tests.unit.gateway.made import BTC, START
 from tests.unit.gateway.made_derived import (
     MINUTE,

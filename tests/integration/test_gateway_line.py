@@ -11,10 +11,13 @@ from models.records.spreads import decode_spreads
 from models.records.unpacked import quote_objects, spread_objects, trade_objects
 from models.settings import Settings
 from models.times import seconds_of
+from tests.burst_log import MADE_CAPTURES
+from tests.integration.feed import Feed
 from tests.integration.gateway import GatewayProcess, StreamClient, items_of
-from tests.integration.line import COMMITTED_CAPTURES, Feed, Line, read_topic
+from tests.integration.line import Line
+from tests.integration.topic_records import read_topic
 
-KRAKEN = next(path for path in COMMITTED_CAPTURES if path.name.startswith("kraken"))
+KRAKEN = next(path for path in MADE_CAPTURES if path.name.startswith("kraken"))
 _FIRST = 0.6
 
 Series = dict[str, list[tuple[int, Any]]]

@@ -30,7 +30,9 @@ from models.records.unpacked import quote_objects, spread_objects, trade_objects
 from models.settings import Settings
 from models.topics import MARKETS, SPREADS, topic_name
 from tests.integration.gateway import GatewayProcess, send
-from tests.integration.line import Line, read_topic, tail_of, until
+from tests.integration.line import Line
+from tests.integration.topic_records import read_topic
+from tests.integration.waiting import tail_of, until
 from tests.unit.archive.made import captured_records, made_derived
 from tests.unit.gateway.made import BTC, ETH, START, market, spreads
 

@@ -12,11 +12,13 @@ from models.settings import Settings
 from services.kafka_access import admitted_brokers, check_access
 from services.local.ports import LOOPBACK
 from services.local.supervisor import Supervisor
+from tests.burst_log import MADE_CAPTURES
+from tests.integration.commands import cointide
 from tests.integration.gateway import GatewayProcess
-from tests.integration.line import COMMITTED_CAPTURES, Line, cointide
+from tests.integration.line import Line
 from tests.integration.secured_kafka import USER, Authority, SecuredKafka
 
-_CAPTURE = next(path for path in COMMITTED_CAPTURES if path.name.startswith("coinbase"))
+_CAPTURE = next(path for path in MADE_CAPTURES if path.name.startswith("coinbase"))
 _WRONG = "not-the-password"
 
 

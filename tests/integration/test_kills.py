@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.settings import Settings
-from tests.integration.line import (
-    COMMITTED_CAPTURES,
-    Feed,
-    Line,
-    SpreadWorker,
-    drive,
-)
+from tests.burst_log import MADE_CAPTURES
+from tests.integration.agent_worker import AgentWorker
+from tests.integration.feed import Feed, drive
+from tests.integration.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # Of one time: years between captures would have every second of them closed.
 _REAL = (
@@ -36,14 +33,14 @@ _KILLS: tuple[tuple[float, str], ...] = (
 )
 
 
-def kill_in_the_middle(line: Line, feed: Feed, worker: SpreadWorker, share: float) -> None:
+def kill_in_the_middle(line: Line, feed: Feed, worker: AgentWorker, share: float) -> None:
     """Kill a worker just after records have come that it cannot have finished yet."""
     drive(line, feed, share)
     feed.send(line.committed() / len(feed) + 0.1)
     worker.kill()
 
 
-def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
+def wait_for_own_kill(line: Line, feed: Feed, worker: AgentWorker) -> None:
     """Feed a little at a time until the worker has killed itself; the rest waits.
 
     A worker that is slow is not overtaken, so that it dies in the middle.
@@ -60,11 +57,11 @@ def wait_for_own_kill(line: Line, feed: Feed, worker: SpreadWorker) -> None:
     assert worker.process.returncode == -signal.SIGKILL, line.tell()
 
 
-@pytest.fixture(params=["committed", "given"])
-def captures(request: pytest.FixtureRequest) -> Iterator[list[Path]]:
-    """Return captures: the committed ones of all three exchanges, and real ones of Binance."""
-    if request.param == "committed":
-        yield COMMITTED_CAPTURES
+@pytest.fixture(params=["made", "given"])
+def captures(request: pytest.FixtureRequest) -> Iterator[Sequence[Path]]:
+    """Return captures: the made ones of all three exchanges, and real ones of Binance."""
+    if request.param == "made":
+        yield MADE_CAPTURES
     else:
         folder: Path = request.getfixturevalue("test_data")
         yield [folder / name for name in _REAL]

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from models.settings import Settings
 from models.topics import topic_name
 from services.local.lag import group_lags
-from tests.integration.line import until
+from tests.integration.waiting import until
 
 
 def commit(settings: Settings, group: str, topic: str, offset: int) -> None:

@@ -16,8 +16,9 @@ from pydantic import SecretStr
 
 from models.settings import Settings, environment_of
 from services.local.ports import LOOPBACK, choose_port
+from tests.integration.commands import ROOT, command, environment
 from tests.integration.conftest import CreateTopics
-from tests.integration.line import ROOT, command, environment, tail_of, until
+from tests.integration.waiting import tail_of, until
 
 _SECRET = secrets.token_hex(16)
 _LIMIT_S = 90.0

@@ -21,6 +21,7 @@ from models.times import iso_seconds
 from services.local.ports import choose_port
 from services.local.workers import answers_ready
 from services.simulator.urls import simulated_urls
+from tests.integration.agent_worker import owned_partitions
 from tests.integration.agreement import (
     are_archived,
     clocks_of,
@@ -29,9 +30,10 @@ from tests.integration.agreement import (
     ticks_agree,
 )
 from tests.integration.cassandra_node import CassandraForTests
-from tests.integration.line import cointide, until
-from tests.integration.processes import Processes, owned, processes
+from tests.integration.commands import cointide
+from tests.integration.processes import Processes, processes
 from tests.integration.sent_ticks import compare, sent_ticks, topic_ticks
+from tests.integration.waiting import until
 
 SECONDS = float(os.environ.get("COINTIDE_SOAK_SECONDS", "36"))
 RATE = os.environ.get("COINTIDE_SOAK_RATE", "1000")
@@ -69,7 +71,10 @@ class Chain:
         """Wait until workers of ingestion own so many partitions each."""
         wanted = {name.replace("_", "-"): count for name, count in partitions.items()}
         self.running.until(
-            lambda: all(owned(self.ports[name]) == count for name, count in wanted.items()),
+            lambda: all(
+                owned_partitions(self.ports[name], "ingestion") == count
+                for name, count in wanted.items()
+            ),
             f"ingestion to own {wanted}",
         )
 

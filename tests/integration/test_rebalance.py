@@ -6,12 +6,15 @@ import signal
 from math import isnan
 
 from models.settings import Settings
-from tests.integration.line import COMMITTED_CAPTURES, Feed, Line, SpreadWorker, drive
+from tests.burst_log import MADE_CAPTURES
+from tests.integration.agent_worker import AgentWorker
+from tests.integration.feed import Feed, drive
+from tests.integration.line import Line
 
 FORMER = "tests.integration.former_worker"
 
 
-def wait_until_shared(line: Line, *workers: SpreadWorker) -> None:
+def wait_until_shared(line: Line, *workers: AgentWorker) -> None:
     """Wait until these workers own all partitions between them, one at most more than another."""
 
     def is_shared() -> bool:
@@ -22,7 +25,7 @@ def wait_until_shared(line: Line, *workers: SpreadWorker) -> None:
     line.until(is_shared, f"{names} to own all partitions evenly", alive=workers)
 
 
-def drive_all(line: Line, feed: Feed, share: float, *workers: SpreadWorker) -> None:
+def drive_all(line: Line, feed: Feed, share: float, *workers: AgentWorker) -> None:
     """Feed to this share, and on until every one of these workers has closed seconds meanwhile."""
     before: list[float] = []
 
@@ -45,7 +48,7 @@ def test_each_worker_that_joins_takes_work_over_and_one_that_goes_changes_nothin
     """4 partitions; 2, 2; 2, 1, 1; 1, 1, 1, 1; then one leaves in order and one is killed."""
     with Line(namespaced) as line:
         assert line.settings.partitions == 4
-        feed = Feed(namespaced, COMMITTED_CAPTURES)
+        feed = Feed(namespaced, MADE_CAPTURES)
         workers = [line.start_worker()]
         line.wait_until_ready(*workers)
         drive_all(line, feed, 0.1, *workers)
@@ -67,7 +70,7 @@ def test_each_worker_that_joins_takes_work_over_and_one_that_goes_changes_nothin
 
         feed.send(1.0)
         line.wait_until_done()
-        line.assert_series(COMMITTED_CAPTURES)
+        line.assert_series(MADE_CAPTURES)
 
 
 def test_workers_of_two_versions_share_a_group_during_an_upgrade_and_change_nothing(
@@ -75,7 +78,7 @@ def test_workers_of_two_versions_share_a_group_during_an_upgrade_and_change_noth
 ) -> None:
     """One with Faust's assignor leads, then one of ours, which one of the former version joins."""
     with Line(namespaced) as line:
-        feed = Feed(namespaced, COMMITTED_CAPTURES)
+        feed = Feed(namespaced, MADE_CAPTURES)
         former = line.start_worker(module=FORMER)
         line.wait_until_ready(former)
         feed.send(0.1)
@@ -92,7 +95,7 @@ def test_workers_of_two_versions_share_a_group_during_an_upgrade_and_change_noth
 
         feed.send(1.0)
         line.wait_until_done()
-        line.assert_series(COMMITTED_CAPTURES)
+        line.assert_series(MADE_CAPTURES)
 
 
 def test_a_worker_that_stands_still_beyond_its_session_and_goes_on_changes_nothing(
@@ -100,7 +103,7 @@ def test_a_worker_that_stands_still_beyond_its_session_and_goes_on_changes_nothi
 ) -> None:
     """Its partitions go to the other one; what it still does when it wakes up spoils nothing."""
     with Line(namespaced) as line:
-        feed = Feed(namespaced, COMMITTED_CAPTURES)
+        feed = Feed(namespaced, MADE_CAPTURES)
         first, second = line.start_worker(), line.start_worker()
         line.wait_until_ready(first, second)
         wait_until_shared(line, first, second)
@@ -117,4 +120,4 @@ def test_a_worker_that_stands_still_beyond_its_session_and_goes_on_changes_nothi
 
         feed.send(1.0)
         line.wait_until_done()
-        line.assert_series(COMMITTED_CAPTURES)
+        line.assert_series(MADE_CAPTURES)

@@ -9,7 +9,7 @@ from models.errors import TransportError
 from models.settings import Settings
 from models.topics import COINS, MARKETS, topic_name
 from tests.integration.conftest import CreateTopics
-from tests.integration.line import Feed
+from tests.integration.feed import Feed
 
 
 def test_everything_is_read_or_the_newest_records_of_each_partition(

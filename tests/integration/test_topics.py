@@ -20,7 +20,7 @@ from models.topics import DEAD_LETTERS, SPREADS, declared_topics, topic_name
 from services.cli import main
 from services.local.lag import PartitionLag, group_lags
 from services.local.topics import TopicReport
-from tests.integration.line import until
+from tests.integration.waiting import until
 
 Create = Callable[..., list[TopicReport]]
 

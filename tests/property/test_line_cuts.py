@@ -21,28 +21,20 @@ from models.records.bursts import (
     decode_trades,
     encode_burst,
 )
-from tests.in_memory import (
+from tests.burst_log import (
     KINDS,
     MADE_CAPTURES,
-    MARKETS,
-    WHOLE,
     Log,
     Place,
-    QuoteTick,
-    SourceWorker,
-    TradeTick,
     append,
     bursts_of,
     captured,
-    cut,
-    cuts_of,
-    publish,
-    publish_all,
-    rows_in,
     settings_of,
-    stories,
 )
+from tests.in_memory import SourceWorker, publish, publish_all, rows_in
+from tests.made_bursts import QuoteTick, TradeTick
 from tests.oracle import compare, rows_of
+from tests.stories import MARKETS, WHOLE, cut, cuts_of, stories
 
 CAPTURES = (
     *MADE_CAPTURES[:2],

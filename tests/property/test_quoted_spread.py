@@ -21,7 +21,8 @@ from models.statistics.quotes_in_force import (
     QuotesInForce,
     quotes_in_force,
 )
-from tests.in_memory import MARKETS, QUARTER, REASONS, SECOND, START
+from tests.made_bursts import SECOND, START
+from tests.stories import MARKETS, QUARTER, REASONS
 
 LENGTH = 5
 """Seconds of a world."""

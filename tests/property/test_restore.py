@@ -17,30 +17,19 @@ from agents.spread.app import SPREAD
 from models.records.bursts import EVERY_MARKET, Unseen, decode_quotes, decode_trades
 from models.records.closes import decode_closes
 from models.topics import CLOSES as CLOSES_TOPIC
-from tests.in_memory import (
+from tests.burst_log import (
     KINDS,
     MADE_CAPTURES,
-    SECOND,
-    SHORT,
-    START,
-    WHOLE,
     Log,
-    Moment,
-    QuoteTick,
-    SourceWorker,
-    Story,
-    TradeTick,
     append,
     bursts_of,
     captured,
-    cut,
-    cuts_of,
-    records_of,
     settings_of,
-    short_agent,
     sources_in,
-    stories,
 )
+from tests.in_memory import SHORT, SourceWorker, records_of, short_agent
+from tests.made_bursts import SECOND, START, QuoteTick, TradeTick
+from tests.stories import WHOLE, Moment, Story, cut, cuts_of, stories
 
 READS = st.tuples(st.just("read"), st.sampled_from(KINDS), st.integers(1, 12))
 READS_OF_BOTH = st.tuples(st.just("both"), st.integers(1, 12))

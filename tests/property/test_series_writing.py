@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from agents.archive.cassandra.store import units_at_once
 from models.archive.chunks import ArchivedRecord
-from models.archive.minute_cutting import CUTTERS
-from models.archive.series_cutting import SeriesCutter
+from models.archive.series_cutters import CUTTERS, series_cutter
+from models.archive.series_cutting import ResumePoint
 from models.archive.series_rows import decoded
 from models.errors import RecordError
 from models.partition import partition_of
@@ -52,12 +52,9 @@ class _Writer:
         self._chance = chance
         place = topic, _PARTITION
         found = store.progress([place]).get(place)
-        self.cutter: SeriesCutter = CUTTERS[topic](
-            *place,
-            0 if found is None else found.next_offset,
-            {} if found is None else found.reaches,
-            _IDLE_S,
-        )
+        next_offset = 0 if found is None else found.next_offset
+        reaches = {} if found is None else found.reaches
+        self.cutter = series_cutter(ResumePoint(*place, next_offset, reaches, _IDLE_S))
 
     def steps(self) -> Iterator[None]:
         """Read and write to the end, to be stopped after any step."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from agents.runtime.source_log import Position, SourceLog
 from models.errors import InvariantError, RecordError
 from models.records.bursts import Unseen, decode_quotes
-from tests.in_memory import MARKETS, QUARTER, REASONS, SECOND, START, QuoteTick, quote_burst
+from tests.made_bursts import SECOND, START, QuoteTick, quote_burst
+from tests.stories import MARKETS, QUARTER, REASONS
 
 OFFSETS = st.integers(0, 20).map(lambda quarters: START + quarters * QUARTER)
 

@@ -21,7 +21,8 @@ from models.statistics.seen_time import seen_time
 from models.statistics.sums_in_order import sum_by_market, sum_in_order
 from models.statistics.trade_costs import Trades, effective, realised, with_mids
 from models.statistics.trade_range import trade_range
-from tests.in_memory import MARKETS, REASONS, SECOND, START
+from tests.made_bursts import SECOND, START
+from tests.stories import MARKETS, REASONS
 
 VALUES = st.one_of(st.floats(-20, 20), st.floats(-1e-3, 1e-3), st.just(math.nan))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.records.bursts import Unseen, UnseenReason
 from models.statistics.unseen_time import UnseenTime, unseen_time
-from tests.in_memory import REASONS
+from tests.stories import REASONS
 
 BEGIN, END = 100, 120
 """A second of twenty nanoseconds is enough: nothing in here knows how long one is."""

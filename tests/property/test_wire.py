@@ -29,7 +29,7 @@ from models.records.spreads import (
     encode_spreads,
 )
 from models.records.unpacked import unpack
-from tests.in_memory import QuoteTick, TradeTick, quote_burst, trade_burst
+from tests.made_bursts import QuoteTick, TradeTick, quote_burst, trade_burst
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 ANY_FLOAT = st.floats()

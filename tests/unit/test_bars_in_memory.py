@@ -9,7 +9,7 @@ import pytest
 
 from models.records.candles import CANDLES_VERSION, Candles, encode_candles
 from tests.bars_in_memory import BarsLine, capture_log, check, of_source
-from tests.in_memory import MADE_CAPTURES, REAL_CAPTURES
+from tests.burst_log import MADE_CAPTURES, REAL_CAPTURES
 from tests.oracle.ticks import ticks_of
 
 PARTITIONS = 4

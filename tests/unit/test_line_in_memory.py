@@ -6,18 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_memory import (
+from tests.burst_log import (
     MADE_CAPTURES,
     REAL_CAPTURES,
-    SourceWorker,
     append,
     bursts_of,
     captured,
-    close_in,
-    rows_in,
     settings_of,
     sources_in,
 )
+from tests.in_memory import SourceWorker, close_in, rows_in
 from tests.oracle import (
     closes_of,
     compare,

@@ -15,20 +15,10 @@ import numpy as np
 import pytest
 
 from agents.runtime.source import Output
+from tests.burst_log import KINDS, Log, append, bursts_of, captured, settings_of, sources_in
 from tests.captures import day
 from tests.conftest import LONG_CAPTURE_HOURS
-from tests.in_memory import (
-    KINDS,
-    Log,
-    SourceWorker,
-    append,
-    bursts_of,
-    captured,
-    close_in,
-    rows_in,
-    settings_of,
-    sources_in,
-)
+from tests.in_memory import SourceWorker, close_in, rows_in
 from tests.oracle import (
     Summary,
     Ticks,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.in_memory import MADE_CAPTURES, append, bursts_of, captured, settings_of
+from tests.burst_log import MADE_CAPTURES, append, bursts_of, captured, settings_of
 from tests.oracle import compare, oracle_rows
 from tests.oracle.topics import Values, rows_from_bursts
 

@@ -9,7 +9,7 @@ from agents.archive.cassandra.worker import CassandraWorker
 from agents.archive.store_app import run_store_worker
 from agents.runtime.app import FaustLog
 from agents.runtime.tables import StepTable
-from models.archive.minute_cutting import CUTTERS
+from models.archive.series_cutters import CUTTERS
 from models.errors import SettingsError
 from models.settings import Settings
 

@@ -13,11 +13,12 @@ from typing import ClassVar
 
 from agents.archive.cassandra.metrics import AGENT, CassandraMetrics
 from agents.archive.cassandra.store import Progress, SeriesStore, units_at_once
-from agents.archive.store_worker import EndOffset, Place, StoreWorker
-from agents.runtime.base_worker import Log, Owned, TopicPartition
+from agents.archive.store_source import EndOffset
+from agents.archive.store_worker import StoreWorker
+from agents.runtime.base_worker import Log, TopicPartition
 from agents.runtime.steps import Step
-from models.archive.minute_cutting import CUTTERS
-from models.archive.series_cutting import SeriesCutter
+from models.archive.series_cutters import series_cutter
+from models.archive.series_cutting import ResumePoint, SeriesCutter
 from models.archive.series_rows import TABLES, Decoded, decoded
 from models.errors import StoreError
 from models.settings import Settings
@@ -27,7 +28,7 @@ _BYTES_AT_ONCE = 8 * 1024 * 1024
 _UNITS_AT_ONCE = 256
 
 
-class CassandraWorker(StoreWorker[SeriesCutter, dict[Place, Progress]]):
+class CassandraWorker(StoreWorker[SeriesCutter, dict[TopicPartition, Progress]]):
     """Everything that one process of the agent does, apart from Faust."""
 
     store_errors: ClassVar[tuple[type[Exception], ...]] = (StoreError,)
@@ -47,41 +48,29 @@ class CassandraWorker(StoreWorker[SeriesCutter, dict[Place, Progress]]):
         self._store = store
         self._rows = metrics.rows
         self._repeats = metrics.repeats
-        self._decoded: dict[Place, list[Decoded]] = {}
+        self._decoded: dict[TopicPartition, list[Decoded]] = {}
 
     async def _load(
         self,
         partitions: list[int],
         mirror: Mapping[int, Mapping[bytes, Step]],  # noqa: ARG002 - the store says it
-    ) -> dict[Place, Progress]:
+    ) -> dict[TopicPartition, Progress]:
         places = [(topic, partition) for topic in self._topics() for partition in partitions]
         return await asyncio.to_thread(self._store.progress, places)
 
-    def _opened(
-        self,
-        partitions: list[int],
-        mirror: Mapping[int, Mapping[bytes, Step]],  # noqa: ARG002 - the store says it
-        beginnings: Mapping[TopicPartition, int],
-    ) -> Owned[SeriesCutter]:
-        owned: Owned[SeriesCutter] = Owned({}, {}, {}, set())
-        for place, beginning in beginnings.items():
-            topic, partition = place
-            if partition not in partitions:
-                continue
-            found = (self._found or {}).get(place)
-            offset = self._begin_at(place, beginning, None if found is None else found.next_offset)
-            known = 0 if found is None else found.next_offset
-            source = CUTTERS[topic](
-                topic,
-                partition,
-                offset,
-                {} if found is None else found.reaches,
-                self._settings.archive_idle_s,
-                is_after_gap=beginning > known,
-            )
-            owned.sources[place] = source
-            owned.takers[place] = source
-        return owned
+    def _source_at(
+        self, place: TopicPartition, beginning: int, found: dict[TopicPartition, Progress]
+    ) -> SeriesCutter:
+        progress = found.get(place)
+        written = None if progress is None else progress.next_offset
+        resume = ResumePoint(
+            *place,
+            self._gaps.begin_at(place, beginning, written),
+            {} if progress is None else progress.reaches,
+            self._settings.archive_idle_s,
+            is_after_gap=beginning > (written or 0),
+        )
+        return series_cutter(resume)
 
     async def _write(self, source: SeriesCutter) -> bool:
         """Write the oldest finished units of a source."""

@@ -1,1 +1,1 @@
-"""`/v1/coins/{coin}/bars`: candles of a market, or of a coin in a quote currency."""
+"""`/v1/coins/{coin}/bars` and `…/indicators`: candles, and figures over bars in a row."""

@@ -10,6 +10,8 @@ from fastapi import Depends, Query, Request, Response
 
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from services.gateway.answers import answer
+from services.gateway.bars.interval_schema import Topic
+from services.gateway.bars.interval_series import IntervalSeries, interval_series
 from services.gateway.bars.series import (
     chosen_market,
     chosen_numbers,
@@ -20,7 +22,6 @@ from services.gateway.dependencies import HistoryWindow
 from services.gateway.gateway import Gateway
 from services.gateway.history.answers import history_answer
 from services.gateway.history.formats import chosen_form
-from services.gateway.history.intervals import IntervalSeries, Topic, interval_series
 from services.gateway.history.reads import HistoryAwayError
 from services.gateway.lists import Window
 from services.gateway.parameters import IntervalChoice, QuoteChoice, Range

@@ -1,4 +1,4 @@
-"""`GET /v1/coins/{coin}/bars`."""
+"""`GET /v1/coins/{coin}/bars` and `…/indicators`."""
 
 from __future__ import annotations
 
@@ -31,3 +31,25 @@ async def bars(
     not in the answer, whether it was or not. `gaps` are times of which bars were lost.
     """
     return await interval_answer(request, gateway, "bars", part, span, choice)
+
+
+@router.get(
+    "/v1/coins/{coin}/indicators",
+    responses=described_history(
+        "IndicatorList", examples.series_of(examples.INDICATORS), "Indicators."
+    ),
+)
+async def indicators(
+    request: Request,
+    gateway: ReadyGateway,
+    part: HistoryPart,
+    span: TimeRange,
+    choice: SeriesChoice,
+) -> Response:
+    """Indicators with `as_of` in `[start, end)`, oldest first; JSON without both the newest alone.
+
+    Of one market, or over the composite bars of a quote currency. `n` is how many bars in a row
+    stand behind them. `complete_from` is where the oldest bar that is held begins; figures near
+    it rest on fewer bars than there were. `gaps` are times of which something was lost.
+    """
+    return await interval_answer(request, gateway, "indicators", part, span, choice)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from models.records.bars import INTERVAL_SECONDS
 from services.gateway.channels import CHANNELS
-from services.gateway.correlations.table_ids import TableId, resolved
 from services.gateway.documentation.schemas import Catalog, CorrelationTable
 from services.gateway.filters import quote_of
 from services.gateway.gateway import Gateway
 from services.gateway.memory.memory import Memory
+from services.gateway.memory.table_ids import TableId, resolved
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 

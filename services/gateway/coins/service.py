@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from models.times import iso_seconds
-from services.gateway.correlations.figures import DELAYED_STEPS, SECOND
 from services.gateway.items import Figures
+from services.gateway.memory.matrix_figures import DELAYED_STEPS, SECOND
 from services.gateway.memory.memory import Memory
 from services.gateway.problems import UnknownThingError
 

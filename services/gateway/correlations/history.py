@@ -8,12 +8,12 @@ import numpy as np
 from models.records.correlations import WHY
 from models.statistics.correlation import interval, pair_history, row_weight
 from models.times import iso_seconds
-from services.gateway.correlations.matrix import Matrix
-from services.gateway.correlations.table_ids import TableId
 from services.gateway.items import Figures
 from services.gateway.lists import Window, cursor_of, number_of
+from services.gateway.memory.matrix import Matrix
 from services.gateway.memory.memory import Memory
 from services.gateway.memory.returns import WITH_HISTORY, PairReturns
+from services.gateway.memory.table_ids import TableId
 
 _CANDLE_S = 60
 _THIN, _WARMING = WHY.index("thin"), WHY.index("warming")

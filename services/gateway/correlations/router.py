@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.gateway.answers import answer, described, figures_answer
 from services.gateway.correlations.history import history_of
+from services.gateway.correlations.matrix_series import MatrixSeries, matrix_series
+from services.gateway.correlations.pair_series import PairSeries, pair_series
 from services.gateway.correlations.service import (
     chosen_coins,
     chosen_table,
@@ -20,8 +22,6 @@ from services.gateway.documentation import derived_examples as examples
 from services.gateway.history.answers import history_answer
 from services.gateway.history.described import described_history
 from services.gateway.history.formats import chosen_form
-from services.gateway.history.matrices import MatrixSeries, matrix_series
-from services.gateway.history.pairs import PairSeries, pair_series
 from services.gateway.lists import Window
 from services.gateway.memory.correlations import MANY_COINS
 from services.gateway.memory.returns import WITH_HISTORY

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from models.records.correlations import WHY
-from services.gateway.correlations.matrix import Matrix, empty_matrix
-from services.gateway.correlations.table_ids import TableId, resolved
 from services.gateway.items import Figures
 from services.gateway.memory.correlations import EVERY_COIN
+from services.gateway.memory.matrix import Matrix, empty_matrix
 from services.gateway.memory.memory import Memory
+from services.gateway.memory.table_ids import TableId, resolved
 from services.gateway.problems import UnknownThingError
 
 _CANDLE_S = 60

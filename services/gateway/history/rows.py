@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from models.times import iso_microseconds
 from services.gateway.history.formats import texts_of_times
+from services.gateway.items import Figures
 from services.history.source import Span
 
 Objects = list[dict[str, Any]]
@@ -48,6 +49,20 @@ def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         else pa.nulls(batch.num_rows, field.type)
         for field in schema
     ]
+    return pa.record_batch(columns, schema=schema)
+
+
+def batch_of(figures: Sequence[Figures], schema: pa.Schema) -> pa.RecordBatch:
+    """Return objects of the public interface, one a row, with the columns of this schema."""
+    columns = []
+    for field in schema:
+        values = [each[field.name] for each in figures]
+        if pa.types.is_map(field.type):
+            columns.append(pa.array([list(each.items()) for each in values], field.type))
+        elif pa.types.is_timestamp(field.type):
+            columns.append(pa.array(values, pa.string()).cast(field.type))
+        else:
+            columns.append(pa.array(values, field.type))
     return pa.record_batch(columns, schema=schema)
 
 

@@ -7,13 +7,7 @@ from fastapi import APIRouter, Response
 from services.gateway.answers import answer, described
 from services.gateway.dependencies import Page, ReadyGateway
 from services.gateway.documentation import examples
-from services.gateway.filters import (
-    CoinFilter,
-    ExchangeFilter,
-    QuoteFilter,
-    chosen_markets,
-    known_market,
-)
+from services.gateway.filters import ChosenMarkets, known_market
 from services.gateway.lists import page_of
 from services.gateway.markets.service import market_figures
 
@@ -23,16 +17,9 @@ router = APIRouter(tags=["markets"])
 @router.get(
     "/v1/markets", responses=described("MarketList", examples.page_of(examples.MARKET), "Markets.")
 )
-async def markets(
-    gateway: ReadyGateway,
-    page: Page,
-    exchange: ExchangeFilter = None,
-    coin: CoinFilter = None,
-    quote: QuoteFilter = None,
-) -> Response:
+async def markets(gateway: ReadyGateway, chosen: ChosenMarkets, page: Page) -> Response:
     """Every market by name, with its newest quote."""
     memory = gateway.memory
-    chosen = chosen_markets(memory, exchange, coin, quote)
     return answer(page_of(chosen, page, lambda market: market_figures(memory, market)))
 
 

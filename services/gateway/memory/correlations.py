@@ -11,9 +11,9 @@ import msgspec
 from models.records.correlations import CorrelationBlock
 from models.statistics.correlation import average, change
 from models.times import seconds_of
-from services.gateway.correlations.matrix import Cells, Matrix, matrix_of
-from services.gateway.correlations.table_ids import TableId, longer_than, resolved, table_id
 from services.gateway.items import Figures, Format, Item, encoded_by_row
+from services.gateway.memory.matrix import Cells, Matrix, matrix_of
+from services.gateway.memory.table_ids import TableId, longer_than, resolved, table_id
 from services.gateway.records import DerivedRecord
 
 HISTORY_S = 900

@@ -11,18 +11,18 @@ from models.records.bars import Bars, Indicators
 from models.records.correlations import CorrelationBlock, Returns
 from models.records.reference import Coin, Market
 from services.gateway.channels import BY_INTERVAL, BY_MARKET, split_key
-from services.gateway.correlations.figures import MatrixFigures
-from services.gateway.correlations.matrix import Matrix
-from services.gateway.correlations.table_ids import TableId, longer_than, resolved, table_id
 from services.gateway.delay import LineDelay
 from services.gateway.items import Figures, Item
 from services.gateway.memory.correlations import EVERY_COIN, Coins, Correlations
 from services.gateway.memory.interval_rows import BARS, INDICATORS
 from services.gateway.memory.intervals import IntervalFigures
+from services.gateway.memory.matrix import Matrix
+from services.gateway.memory.matrix_figures import MatrixFigures
 from services.gateway.memory.quotes import Quotes, Sight
 from services.gateway.memory.reference import Feeds, Reference
 from services.gateway.memory.returns import ReturnsMemory
 from services.gateway.memory.spreads import Spreads
+from services.gateway.memory.table_ids import TableId, longer_than, resolved, table_id
 from services.gateway.memory.trades import Trades
 from services.gateway.records import (
     DerivedRecord,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.records.correlations import Returns
 from models.times import seconds_of
-from services.gateway.correlations.table_ids import TableId, table_id
+from services.gateway.memory.table_ids import TableId, table_id
 from services.gateway.records import DerivedRecord
 
 HISTORY_S = 26 * 3_600

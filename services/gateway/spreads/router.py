@@ -7,13 +7,7 @@ from fastapi import APIRouter, Response
 from services.gateway.answers import answer, described
 from services.gateway.dependencies import Page, ReadyGateway
 from services.gateway.documentation import examples
-from services.gateway.filters import (
-    CoinFilter,
-    ExchangeFilter,
-    QuoteFilter,
-    chosen_markets,
-    known_market,
-)
+from services.gateway.filters import ChosenMarkets, known_market
 from services.gateway.lists import page_of
 from services.gateway.spreads.service import spread_figures
 
@@ -23,16 +17,9 @@ router = APIRouter(tags=["spreads"])
 @router.get(
     "/v1/spreads", responses=described("SpreadList", examples.page_of(examples.SPREAD), "Spreads.")
 )
-async def spreads(
-    gateway: ReadyGateway,
-    page: Page,
-    exchange: ExchangeFilter = None,
-    coin: CoinFilter = None,
-    quote: QuoteFilter = None,
-) -> Response:
+async def spreads(gateway: ReadyGateway, chosen: ChosenMarkets, page: Page) -> Response:
     """The newest spread figures of every market, by name."""
     memory = gateway.memory
-    chosen = chosen_markets(memory, exchange, coin, quote)
     return answer(page_of(chosen, page, lambda market: spread_figures(memory, market)))
 
 

@@ -20,23 +20,10 @@ from models.records.spreads import Spreads, encode_spreads
 from models.settings import Settings
 from tests.bars_in_memory import BarsLine, Trade, candles_value, trade_value
 from tests.bars_in_memory import at as story_time
+from tests.burst_log import MADE_CAPTURES, append, bursts_of, captured, settings_of, sources_in
 from tests.correlation_made import Tables, encoded, fed, simulated_closes
-from tests.in_memory import (
-    MADE_CAPTURES,
-    SECOND,
-    START,
-    QuoteTick,
-    TradeTick,
-    append,
-    bursts_of,
-    captured,
-    publish_all,
-    quote_burst,
-    records_of,
-    settings_of,
-    sources_in,
-    trade_burst,
-)
+from tests.in_memory import publish_all, records_of
+from tests.made_bursts import SECOND, START, QuoteTick, TradeTick, quote_burst, trade_burst
 from tests.unit.archive.made import START_MS, chunks_of
 
 BTC = "kraken:BTC-USD"

@@ -12,7 +12,7 @@ from agents.ingestion.source_state import OutgoingBurst
 from models.archive.chunks import ArchivedRecord, Chunk, ChunkCutter
 from models.records.reference import Feed, FeedStatus, encode_reference
 from models.settings import Settings
-from tests.integration.line import COMMITTED_CAPTURES, bursts_of
+from tests.burst_log import MADE_CAPTURES, bursts_of, captured
 from tests.unit.gateway.made import BTC, ETH, feed, spreads
 from tests.unit.gateway.made_derived import bars, indicators, returns, value_of
 
@@ -20,7 +20,7 @@ START_MS = 1_700_000_000_000
 
 
 def captured_records(
-    captures: Sequence[Path] = COMMITTED_CAPTURES,
+    captures: Sequence[Path] = MADE_CAPTURES,
     every_ms: int = 250,
     start_ms: int = START_MS,
 ) -> dict[tuple[str, int], list[ArchivedRecord]]:
@@ -34,7 +34,7 @@ def captured_records(
 
 @cache
 def _bursts(captures: tuple[Path, ...]) -> list[OutgoingBurst]:
-    return bursts_of(Settings(), captures)
+    return bursts_of(captured(captures), Settings())
 
 
 def chunks_of(

@@ -27,7 +27,7 @@ from services.audit.audit import AUDITS, Wanted, audit
 from services.audit.found import Found, TopicFound
 from services.audit.snapshot import Snapshot
 from services.cli import main
-from tests.in_memory import SECOND, START
+from tests.made_bursts import SECOND, START
 from tests.unit.archive.audited import (
     BTC,
     CORRELATED_S,

@@ -26,7 +26,7 @@ from services.audit.found import PLACES, TopicFound
 from services.audit.hayashi_yoshida import cells_of_prices
 from services.audit.snapshot import Snapshot
 from services.cli import main
-from tests.in_memory import SECOND, START
+from tests.made_bursts import SECOND, START
 from tests.oracle_hayashi_yoshida import HayashiYoshidaOracle, _covariance
 from tests.unit.archive.audited import (
     BTC,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from types import SimpleNamespace
-from typing import Any, cast
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import cast
 
 import msgspec
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from agents.archive.cassandra.metrics import CassandraMetrics
 from agents.archive.cassandra.store import SeriesStore, units_at_once
 from agents.archive.cassandra.worker import CassandraWorker
-from agents.runtime.consumer import RecordBatch
 from models.archive.chunks import ArchivedRecord
 from models.archive.series_cutting import Unit
 from models.partition import partition_of
@@ -30,24 +28,22 @@ from tests.unit.archive.made_series import (
     shown_rows,
 )
 from tests.unit.archive.memory_store import MemoryStore
-from tests.unit.archive.test_worker import MemoryLog, until
+from tests.unit.archive.store_worker_run import MemoryLog, WorkerRun, running, until
 
 _TOPIC = "spreads"
 _PARTITION = partition_of("BTC", PARTITIONS)
 _PLACE = _TOPIC, _PARTITION
 
 
-class Worked:
-    """A worker of one topic that runs, and what it works on."""
+class SeriesWorkerRun(WorkerRun):
+    """A worker of one topic beside a Cassandra in memory."""
 
     def __init__(self, store: MemoryStore, log: MemoryLog, end: int | None) -> None:
+        super().__init__(_PLACE, log)
         self.store = store
-        self.log = log
         self.metrics = CassandraMetrics()
-        self.now = 0.0
-        settings = Settings(archive_idle_s=20.0)
         self.worker = CassandraWorker(
-            settings,
+            Settings(archive_idle_s=20.0),
             [_TOPIC],
             log,
             cast(SeriesStore, store),
@@ -56,40 +52,17 @@ class Worked:
             lambda: self.now,
         )
 
-    def give(self, records: Sequence[ArchivedRecord]) -> None:
-        """Hand over records as one batch of a fetch."""
-        made: list[Any] = [
-            SimpleNamespace(
-                offset=each.offset, timestamp=each.timestamp, key=each.key, value=each.value
-            )
-            for each in records
-        ]
-        self.worker.take(_TOPIC, RecordBatch(_TOPIC, _PARTITION, made))
-
-    def counted(self, name: str, **labels: str) -> float:
-        """Return a metric."""
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
-
     def position(self) -> int:
         """Return up to where progress says that everything is written."""
         told = self.store.told.get(_PLACE)
         return 0 if told is None else told.next_offset
 
 
-@asynccontextmanager
-async def working(
+def working(
     store: MemoryStore, log: MemoryLog | None = None, end: int | None = None
-) -> AsyncIterator[Worked]:
-    """Run a worker that owns the partition."""
-    worked = Worked(store, log or MemoryLog(), end)
-    await worked.worker.open([_PARTITION], {})
-    task = asyncio.create_task(worked.worker.run(lambda: False))
-    try:
-        yield worked
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+) -> AbstractAsyncContextManager[SeriesWorkerRun]:
+    """Run a worker that owns the partition; the topic ends at `end`."""
+    return running(SeriesWorkerRun(store, log or MemoryLog(), end))
 
 
 def records() -> list[ArchivedRecord]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from models.archive.derived_tables import derived_rows, rows_table
-from models.archive.minute_cutting import CUTTERS
 from models.archive.packing import merged, pack, rows_of_markets, unpack
-from models.archive.series_cutting import Reach, SeriesCutter
+from models.archive.series_cutters import CUTTERS, series_cutter
+from models.archive.series_cutting import Reach, ResumePoint, SeriesCutter
 from models.errors import RecordError, StoreError
 from models.topics import CORRELATIONS, FEEDS, SPREADS
 from tests.unit.archive.made_series import keyed, rows_in_kafka, shown_rows
@@ -24,7 +24,7 @@ def cutter_of(
     topic: str, reaches: dict[str, Reach] | None = None, is_after_gap: bool = False
 ) -> SeriesCutter:
     """Return the cutter of a partition that is read from its beginning."""
-    return CUTTERS[topic](topic, 2, 0, reaches or {}, 20.0, is_after_gap)
+    return series_cutter(ResumePoint(topic, 2, 0, reaches or {}, 20.0, is_after_gap))
 
 
 def take(cutter: SeriesCutter, value: bytes, second: int = 0) -> None:

@@ -20,13 +20,13 @@ from services.archive.reader import ArchiveReader
 from services.backfill.reader import BackfillReader
 from services.history.entries import EntryIndex
 from services.history.source import Series
+from tests.unit.archive.chunk_worker_run import TOPIC, records, working
 from tests.unit.archive.s3 import FailingS3
-from tests.unit.archive.test_worker import records, until, working
+from tests.unit.archive.store_worker_run import until
 from tests.unit.gateway.calls import check_problem
 from tests.unit.gateway.made import BTC, market, spreads
 from tests.unit.history.made import COIN_PARTITION, HistoryDesk, archive, records_of
 
-_TOPIC = "kraken_quotes"
 _PATH = "/v1/spreads/kraken/BTC-USD/history"
 _BARS = "/v1/coins/BTC/bars?interval=1m&start=2020-01-01T00:00:00Z&end=2020-01-02T00:00:00Z"
 
@@ -192,7 +192,7 @@ def test_a_writer_waits_for_an_archive_that_went_and_writes_nothing_elsewhere(
                 assert worked.worker.is_degraded
             await until(lambda: not worked.worker.is_degraded, "to go on")
             await until(lambda: worked.counted("cointide_archive_waiting_bytes") == 0, "all")
-            entries = worked.manifest.entries(_TOPIC)
+            entries = worked.manifest.entries(TOPIC)
             assert entries[0].first_offset == 0
             assert sum(entry.records for entry in entries) == entries[-1].last_offset + 1 > 300
 
@@ -217,7 +217,7 @@ def test_a_writer_that_starts_while_the_archive_is_gone_does_not_begin_anew(
             worked = await running.__aenter__()
             assert worked.worker.is_degraded
             assert not (tmp_path / "archive").exists()
-        await until(lambda: worked.log.committed == {(_TOPIC, 0): done}, "to go on")
+        await until(lambda: worked.log.committed == {(TOPIC, 0): done}, "to go on")
         await running.__aexit__(None, None, None)
 
     asyncio.run(story())

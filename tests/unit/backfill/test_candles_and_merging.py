@@ -24,9 +24,9 @@ from agents.ingestion.metrics import IngestionMetrics
 from models.settings import Settings
 from models.times import seconds_of
 from services.backfill.candles import Fetched, fetch, planned
-from services.backfill.merging import merged_bars
 from services.backfill.reader import BackfillReader
 from services.backfill.store import BackfillStore
+from services.history.bar_merging import merged_bars
 from services.history.source import Series
 
 DAY = 86_400

@@ -19,8 +19,8 @@ from services.backfill.store import BackfillStore
 from services.cli import main
 from services.history.source import HistorySource, Series
 from tests.bars_in_memory import of_source
+from tests.burst_log import REAL_CAPTURES
 from tests.captures import day
-from tests.in_memory import REAL_CAPTURES
 from tests.oracle.bars import expected
 from tests.oracle.ticks import ticks_of
 

@@ -19,19 +19,11 @@ from agents.ingestion.captures.captured import CapturedFrame
 from agents.ingestion.captures.merge import merge_captures
 from agents.ingestion.replay import Replay
 from models.topics import CLOSES
+from tests.burst_log import KINDS, MADE_CAPTURES, REAL_CAPTURES, Log, append, found_in, settings_of
 from tests.captures import day
 from tests.conftest import LONG_CAPTURE_HOURS
 from tests.correlation_made import Tables, fed
-from tests.in_memory import (
-    KINDS,
-    MADE_CAPTURES,
-    REAL_CAPTURES,
-    Log,
-    SourceWorker,
-    append,
-    found_in,
-    settings_of,
-)
+from tests.in_memory import SourceWorker
 from tests.oracle_correlation import seconds
 
 METHODS = ("10s.pearson", "10s.spearman", "10s.ewma", "1s.hayashi_yoshida")

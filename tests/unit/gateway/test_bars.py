@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +17,10 @@ from models.statistics.bars import BAR_COLUMNS, LIVE
 from models.statistics.indicators import indicators as computed
 from services.gateway.memory.intervals import HELD
 from services.gateway.rendering import Rendering
-from services.gateway.stream.session import Session
 from tests.unit.gateway.calls import Caller, check_problem, served
-from tests.unit.gateway.made import BTC, START, Desk, FakeOutlet, market
+from tests.unit.gateway.made import BTC, START, Desk, market
 from tests.unit.gateway.made_derived import MINUTE, bars, indicators
+from tests.unit.gateway.talk import Talk
 
 COINBASE = "coinbase:BTC-USD"
 KEY = f"{BTC}|1m"
@@ -43,20 +42,6 @@ def desk() -> Desk:
 def client(desk: Desk) -> Caller:
     """Return a caller of it."""
     return served(desk)
-
-
-class Talk:
-    """A session that asks a desk."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.outlet: FakeOutlet
-        client, self.outlet = desk.client(join=False)
-        self.session = Session(client, desk.hub, desk.gateway.memory, desk.gateway.keys, None)
-
-    def ask(self, **request: Any) -> list[dict[str, Any]]:
-        """Send a request; return what is answered."""
-        self.session.take(json.dumps(request))
-        return self.outlet.messages()
 
 
 def starts(answer: Any) -> list[str]:

@@ -21,7 +21,7 @@ from models.times import iso_seconds
 from services.gateway.documentation.explain_schemas import SpreadExplanation
 from services.gateway.explain.explanation import explanation
 from services.gateway.explain.past import MarketPasts
-from tests.in_memory import START
+from tests.made_bursts import START
 from tests.unit.archive.audited import PARTITION, Logs, logs, story
 from tests.unit.archive.made import START_MS, chunks_of
 from tests.unit.gateway.made import BTC, market

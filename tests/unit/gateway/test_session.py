@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import msgspec
@@ -10,13 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from models.settings import Settings
-from services.gateway.stream.session import Session
 from tests.unit.gateway.made import (
     BTC,
     ETH,
     START,
     Desk,
-    FakeOutlet,
     feed,
     market,
     quote,
@@ -24,20 +21,7 @@ from tests.unit.gateway.made import (
 )
 from tests.unit.gateway.made import spreads as second
 from tests.unit.gateway.made import trades as traded
-
-
-class Talk:
-    """A session with a desk."""
-
-    def __init__(self, desk: Desk, key: str | None = None, form: Any = "json") -> None:
-        self.outlet: FakeOutlet
-        client, self.outlet = desk.client(form, join=False)
-        self.session = Session(client, desk.hub, desk.gateway.memory, desk.gateway.keys, key)
-
-    def ask(self, **request: Any) -> list[dict[str, Any]]:
-        """Send a request; return what is answered."""
-        self.session.take(json.dumps(request))
-        return self.outlet.messages()
+from tests.unit.gateway.talk import Talk
 
 
 @pytest.fixture

@@ -13,17 +13,8 @@ from agents.ingestion.source_state import Found
 from models.errors import CaptureError
 from models.records.bursts import decode_quotes, decode_trades
 from models.times import iso_seconds
-from tests.in_memory import (
-    MADE_CAPTURES,
-    Log,
-    Place,
-    append,
-    bursts_of,
-    captured,
-    publish_all,
-    rows_in,
-    settings_of,
-)
+from tests.burst_log import MADE_CAPTURES, Log, Place, append, bursts_of, captured, settings_of
+from tests.in_memory import publish_all, rows_in
 from tests.unit.ingestion.frames import at, coinbase_ticker, iso
 from tests.unit.ingestion_line.scripted import BTC, ETH, EUR, MS, SOURCE, START, ScriptedLine, both
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from agents.ingestion.captures.captured import CapturedFrame
 from agents.ingestion.replay import Replay
 from models.records.bursts import decode_quotes, decode_trades
-from tests.in_memory import append, publish_all, rows_in, settings_of
+from tests.burst_log import append, settings_of
+from tests.in_memory import publish_all, rows_in
 from tests.unit.ingestion.frames import (
     SECOND,
     START,

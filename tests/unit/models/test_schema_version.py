@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import RecordError
 from models.records.bursts import decode_quotes, decode_trades
-from tests.in_memory import START, quote_burst, trade_burst
+from tests.made_bursts import START, quote_burst, trade_burst
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,9 @@ from models.settings import Settings
 from services.backtest.limit_orders import gathered, outcome_of
 from services.backtest.line import MemoryLine
 from services.cli import main
+from tests.burst_log import MADE_CAPTURES, append, bursts_of, captured, settings_of
 from tests.captures import day
-from tests.in_memory import (
-    MADE_CAPTURES,
-    append,
-    bursts_of,
-    captured,
-    publish_all,
-    rows_in,
-    settings_of,
-)
+from tests.in_memory import publish_all, rows_in
 
 HORIZON, EVERY = 20, 5
 

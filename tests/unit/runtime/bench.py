@@ -16,13 +16,7 @@ from agents.runtime.steps import Step
 from agents.runtime.worker import TopicPartition, Worker
 from agents.spread.app import SPREAD
 from models.topics import CLOSES
-from tests.in_memory import (
-    SECOND,
-    START,
-    QuoteTick,
-    quote_burst,
-    trade_burst,
-)
+from tests.made_bursts import SECOND, START, QuoteTick, quote_burst, trade_burst
 
 CHANGELOG = "spread-panes-changelog"
 QUOTES, TRADES = "kraken_quotes", "kraken_trades"

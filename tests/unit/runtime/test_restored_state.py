@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from models.records.spreads import decode_spreads
-from tests.in_memory import (
-    MARKETS,
-    SECOND,
-    START,
-    Log,
-    QuoteTick,
-    SourceWorker,
-    TradeTick,
-    publish,
-    quote_burst,
-    trade_burst,
-)
+from tests.burst_log import Log
+from tests.in_memory import SourceWorker, publish
+from tests.made_bursts import SECOND, START, QuoteTick, TradeTick, quote_burst, trade_burst
+from tests.stories import MARKETS
 
 USD, EUR, USDT = MARKETS
 

@@ -22,19 +22,9 @@ from agents.spread.app import SPREAD
 from models.errors import InvariantError
 from models.records.bursts import Unseen
 from models.topics import SPREADS
-from tests.in_memory import (
-    KINDS,
-    SECOND,
-    START,
-    Log,
-    QuoteTick,
-    SourceWorker,
-    TradeTick,
-    publish,
-    quote_burst,
-    rows_in,
-    trade_burst,
-)
+from tests.burst_log import KINDS, Log
+from tests.in_memory import SourceWorker, publish, rows_in
+from tests.made_bursts import SECOND, START, QuoteTick, TradeTick, quote_burst, trade_burst
 
 FIRST = START // SECOND
 USD, EUR = "kraken:BTC-USD", "kraken:BTC-EUR"

@@ -10,11 +10,8 @@ import pytest
 from agents.runtime.steps import decode_step
 from models.records.closes import decode_closes
 from models.records.dead_letters import DeadLetter
-from tests.in_memory import (
-    SECOND,
-    START,
-    publish,
-)
+from tests.in_memory import publish
+from tests.made_bursts import SECOND, START
 from tests.unit.runtime.bench import (
     CHANGELOG,
     QUOTES,

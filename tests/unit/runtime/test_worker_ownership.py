@@ -11,9 +11,7 @@ import pytest
 from agents.runtime import base_worker
 from models.errors import InvariantError
 from models.records.dead_letters import DeadLetter
-from tests.in_memory import (
-    publish,
-)
+from tests.in_memory import publish
 from tests.unit.runtime.bench import (
     CHANGELOG,
     QUOTES,

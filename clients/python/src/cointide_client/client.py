@@ -8,10 +8,10 @@ from typing import Any, Literal, Self
 
 import pandas as pd
 
+from cointide_client import endpoints
 from cointide_client.correlations import CorrelationMatrix, matrix_of
-from cointide_client.errors import MarketError
 from cointide_client.frames import ARROW, ArrowAnswer, frame_of, warn_if_incomplete
-from cointide_client.times import Time, iso, timestamp
+from cointide_client.times import Time, timestamp
 from cointide_client.transport import Transport
 
 Interval = Literal["1s", "10s", "1m", "5m", "1h"]
@@ -69,7 +69,7 @@ class Cointide:
 
         With an `interval` above 1 s a row is the last one of each, or the mean of its rows.
         """
-        return self._frame(*_spreads(market, start, end, interval, aggregate))
+        return self._frame(*endpoints.spreads(market, start, end, interval, aggregate))
 
     def spreads_batches(
         self,
@@ -81,23 +81,23 @@ class Cointide:
         aggregate: Aggregate = "last",
     ) -> Iterator[pd.DataFrame]:
         """Yield the same frame by frame: memory does not grow with the range."""
-        return self._frames(*_spreads(market, start, end, interval, aggregate))
+        return self._frames(*endpoints.spreads(market, start, end, interval, aggregate))
 
     def quotes(self, market: str, start: Time, end: Time) -> pd.DataFrame:
         """Return every quote of a market by `time`, in nanoseconds."""
-        return self._frame(f"/v1/markets/{_path(market)}/quotes", _range(start, end), "time")
+        return self._frame(*endpoints.ticks("quotes", market, start, end))
 
     def quotes_batches(self, market: str, start: Time, end: Time) -> Iterator[pd.DataFrame]:
         """Yield the same frame by frame: memory does not grow with the range."""
-        return self._frames(f"/v1/markets/{_path(market)}/quotes", _range(start, end), "time")
+        return self._frames(*endpoints.ticks("quotes", market, start, end))
 
     def trades(self, market: str, start: Time, end: Time) -> pd.DataFrame:
         """Return every trade of a market by `time`, in nanoseconds."""
-        return self._frame(f"/v1/markets/{_path(market)}/trades", _range(start, end), "time")
+        return self._frame(*endpoints.ticks("trades", market, start, end))
 
     def trades_batches(self, market: str, start: Time, end: Time) -> Iterator[pd.DataFrame]:
         """Yield the same frame by frame: memory does not grow with the range."""
-        return self._frames(f"/v1/markets/{_path(market)}/trades", _range(start, end), "time")
+        return self._frames(*endpoints.ticks("trades", market, start, end))
 
     def bars(
         self,
@@ -113,8 +113,8 @@ class Cointide:
 
         Of one exchange's market, or without `exchange` the composite of all of them.
         """
-        choice = {"interval": interval, "quote": quote, "exchange": exchange}
-        return self._frame(f"/v1/coins/{coin}/bars", choice | _range(start, end), "start")
+        choice = endpoints.bars_parameters(interval, start, end, quote, exchange)
+        return self._frame(f"/v1/coins/{coin}/bars", choice, "start")
 
     def indicators(
         self,
@@ -127,8 +127,8 @@ class Cointide:
         exchange: str | None = None,
     ) -> pd.DataFrame:
         """Return indicators by `as_of`, the end of the bar that they include."""
-        choice = {"interval": interval, "quote": quote, "exchange": exchange}
-        return self._frame(f"/v1/coins/{coin}/indicators", choice | _range(start, end), "as_of")
+        choice = endpoints.bars_parameters(interval, start, end, quote, exchange)
+        return self._frame(f"/v1/coins/{coin}/indicators", choice, "as_of")
 
     def correlation(
         self,
@@ -143,12 +143,13 @@ class Cointide:
         interval: str = "1m",
     ) -> pd.DataFrame:
         """Return a pair's correlation over time by `as_of`: with `low`, `high`, `n`."""
-        choice = _table(window, sampling, method) | {"interval": interval} | _range(start, end)
+        table = endpoints.table_parameters(window, sampling, method)
+        choice = table | {"interval": interval} | endpoints.range_parameters(start, end)
         return self._frame(f"/v1/correlations/{a}/{b}/history", choice, "as_of")
 
     def feeds(self, market: str, start: Time, end: Time) -> pd.DataFrame:
         """Return each change of the status of a market's feed, by `since`."""
-        return self._frame(f"/v1/feeds/{_path(market)}/history", _range(start, end), "since")
+        return self._frame(*endpoints.feeds(market, start, end))
 
     def correlations(
         self,
@@ -161,8 +162,9 @@ class Cointide:
         order: Literal["rank", "cluster"] | None = None,
     ) -> CorrelationMatrix:
         """Return the newest matrix: of these coins, `["*"]` of all, else of the top 10."""
-        choice = _table(window, sampling, method) | {"repair": repair, "order": order}
-        choice["coins"] = None if coins is None else ",".join(coins)
+        names = None if coins is None else ",".join(coins)
+        choice = {"repair": repair, "order": order, "coins": names}
+        choice |= endpoints.table_parameters(window, sampling, method)
         return matrix_of(self._transport.json("/v1/correlations", choice))
 
     def newest_correlation(
@@ -175,7 +177,8 @@ class Cointide:
         method: Method = "pearson",
     ) -> dict[str, Any]:
         """Return the newest correlation of a pair, as the gateway answers it."""
-        return self._transport.json(f"/v1/correlations/{a}/{b}", _table(window, sampling, method))
+        table = endpoints.table_parameters(window, sampling, method)
+        return self._transport.json(f"/v1/correlations/{a}/{b}", table)
 
     def markets(
         self, *, exchange: str | None = None, coin: str | None = None, quote: str | None = None
@@ -236,42 +239,9 @@ class Cointide:
     def _list(self, path: str, **choice: str | None) -> pd.DataFrame:
         rows: list[dict[str, Any]] = []
         cursor: str | None = None
-        while cursor is not None or not rows:
+        while True:
             page = self._transport.json(path, {**choice, "limit": _PAGE, "cursor": cursor})
             rows += page["data"]
             cursor = page["next"]
             if cursor is None:
-                break
-        return frame_of(rows, "market")
-
-
-def _spreads(
-    market: str, start: Time, end: Time, interval: str, aggregate: str
-) -> tuple[str, dict[str, Any], str]:
-    choice: dict[str, Any] = _range(start, end)
-    if interval != "1s":
-        choice |= {"interval": interval, "aggregate": aggregate}
-    return f"/v1/spreads/{_path(market)}/history", choice, "as_of"
-
-
-def _range(start: Time, end: Time) -> dict[str, Any]:
-    return {"start": iso(start), "end": iso(end)}
-
-
-def _table(window: str, sampling: str | None, method: str) -> dict[str, Any]:
-    return {"window": window, "sampling": sampling, "method": method}
-
-
-def _path(market: str) -> str:
-    """Return a market as it stands in a path.
-
-    Raises:
-        MarketError: it is none.
-
-    >>> _path("kraken:BTC-USD")
-    'kraken/BTC-USD'
-    """
-    exchange, _, pair = market.partition(":")
-    if not exchange or not pair or "/" in market:
-        raise MarketError(f"expected a market as kraken:BTC-USD, was {market!r}")
-    return f"{exchange}/{pair}"
+                return frame_of(rows, "market")

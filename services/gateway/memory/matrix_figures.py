@@ -12,10 +12,10 @@ from models.records.correlations import WHY
 from models.statistics.correlation import change, distance, interval, order, repair
 from models.statistics.correlation.change import CHANGED, LEAST_EARLIER
 from models.times import iso_seconds
-from services.gateway.correlations.matrix import Cells, Matrix
-from services.gateway.correlations.table_ids import TableId, table_id
 from services.gateway.delay import LineDelay
 from services.gateway.items import Figures
+from services.gateway.memory.matrix import Cells, Matrix
+from services.gateway.memory.table_ids import TableId, table_id
 
 DELAYED_STEPS = 3
 SECOND = 1_000_000_000

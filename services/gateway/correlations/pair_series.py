@@ -12,13 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from services.gateway.correlations.history import computed_points, published_points
-from services.gateway.correlations.table_ids import TableId
 from services.gateway.gateway import Gateway
-from services.gateway.history.intervals import batch_of
 from services.gateway.history.places import GatewayHistory
-from services.gateway.history.rows import HistoryRows, Place, place_by, plain_objects
+from services.gateway.history.rows import HistoryRows, Place, batch_of, place_by, plain_objects
 from services.gateway.items import Figures
 from services.gateway.memory.returns import WITH_HISTORY, PairReturns
+from services.gateway.memory.table_ids import TableId
 from services.history.merging import times_of
 from services.history.source import Series, Span
 

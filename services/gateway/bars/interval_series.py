@@ -1,4 +1,4 @@
-"""Bars and indicators further back than memory reaches, in the very form that memory has them.
+"""Bars and indicators further back than memory reaches.
 
 A range is read in windows of numbers (start ÷ interval), so memory does not grow with it; what is
 in memory stands for itself, the archive for what lies before.
@@ -6,92 +6,31 @@ in memory stands for itself, the archive for what lies before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from models.records.bars import INTERVAL_SECONDS, BarInterval
 from models.statistics.indicators import ROW_BARS
-from services.backfill.merging import weight
 from services.gateway.bars.composite import CompositeSeries
+from services.gateway.bars.composite_indicators import CompositeIndicators
+from services.gateway.bars.gathered_rows import GatheredRows
+from services.gateway.bars.interval_schema import Topic, series_schema
 from services.gateway.bars.series import MarketSeries
 from services.gateway.bars.series import Series as FigureSeries
-from services.gateway.delay import LineDelay
 from services.gateway.gateway import Gateway
 from services.gateway.history.places import GatewayHistory
-from services.gateway.history.rows import HistoryRows, Place, plain_objects
-from services.gateway.indicators.composite import CompositeIndicators
+from services.gateway.history.rows import HistoryRows, Place, batch_of, plain_objects
 from services.gateway.items import Figures
-from services.gateway.memory.interval_rows import (
-    BARS,
-    INDICATORS,
-    MISSING,
-    SOURCES,
-    HeldRows,
-    Reasons,
-)
+from services.gateway.memory.interval_rows import HeldRows
 from services.gateway.memory.ring import Rows
 from services.history.merging import times_of
 from services.history.series import clipped
 from services.history.source import Series, Span
 
-Topic = Literal["bars", "indicators"]
-
-WINDOW = 1_440
-"""Bars that are read together."""
-
 _SECOND = 1_000_000_000
-_SHAPES = {"bars": BARS, "indicators": INDICATORS}
-_TIME = pa.timestamp("us", "UTC")
-_NAMES = pa.list_(pa.string())
-
-
-class IntervalPart:
-    """Rows of some markets within a window, gathered from the archive and from memory."""
-
-    def __init__(self, topic: Topic, interval: BarInterval) -> None:
-        self._shape = _SHAPES[topic]
-        self._interval: BarInterval = interval
-        self._reasons = Reasons()
-        self._rows: dict[str, Rows] = {}
-
-    def held(self) -> HeldRows:
-        """Return what was gathered. History is never late."""
-        delay = LineDelay(False, lambda: 0)
-        return HeldRows(self._shape, self._interval, self._rows, self._reasons, delay, {})
-
-    def put(
-        self, market: str, archived: Iterable[pa.RecordBatch], held: Rows, reasons: Reasons
-    ) -> None:
-        """Take a market's archived rows, and those in memory; these with their reasons.
-
-        Of bars with one number that counts which has more to say, of equal ones that of memory.
-        """
-        found = [self._from_archive(batch) for batch in archived]
-        copied = held.copy()
-        codes, places = np.unique(held["values"]["reasons"], return_inverse=True)
-        own = [self._reasons.code_of(reasons[code]) for code in codes.tolist()]
-        copied["values"]["reasons"] = np.array(own, "<u2")[places]
-        self._rows[market] = _chosen(np.concatenate([*found, copied]))
-
-    def _from_archive(self, batch: pa.RecordBatch) -> Rows:
-        rows = np.zeros(batch.num_rows, self._shape.row())
-        length_s = INTERVAL_SECONDS[self._interval]
-        rows["seq"] = times_of(batch, "as_of") // 1_000_000 // length_s - 1
-        values = rows["values"]
-        for name in self._shape.floats:
-            values[name] = batch.column(name).to_numpy(zero_copy_only=False)
-        for name in (*self._shape.counts, *self._shape.times):
-            column = batch.column(name).cast(pa.int64()).fill_null(MISSING)
-            values[name] = column.to_numpy()
-        values["source"] = [SOURCES.index(x) for x in batch.column("source").to_pylist()]
-        values["reasons"] = [
-            self._reasons.code_of(dict(each or ())) for each in batch.column("reasons").to_pylist()
-        ]
-        return rows
+_BARS_AT_ONCE = 1_440
 
 
 def interval_series(
@@ -143,7 +82,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         if self.history is None or not self.is_of_bars:
             return self
         length = INTERVAL_SECONDS[self.interval] * _SECOND
-        part = IntervalPart("bars", self.interval)
+        part = GatheredRows("bars", self.interval)
         for market, rows in self.held.rows.items():
             # Where memory has nothing, history is read with all of its places.
             start = (int(rows["seq"][0]) + 1) * length if len(rows) else None
@@ -167,7 +106,11 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         )
 
     def open(self, after: Place | None) -> HistoryRows:
-        """Return the rows behind a place, which is a number."""
+        """Return the rows behind a place, which is a number.
+
+        Raises:
+            StoreError: the archive cannot be read; `batches` may raise it as well.
+        """
         return self.with_stand_ins()._open(after)
 
     def _open(self, after: Place | None) -> HistoryRows:
@@ -227,7 +170,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         number = max(first, begins // _SECOND // length - 1, 0)
         empty = 0
         while number < last:
-            until = min(number + WINDOW, last)
+            until = min(number + _BARS_AT_ONCE, last)
             figures = list(self._figures(number, until))
             if figures:
                 yield batch_of(figures, schema)
@@ -245,7 +188,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
     def _figures(self, first: int, until: int) -> Iterator[Figures]:
         """Yield the figures with numbers in `[first, until)`."""
         looks_back = ROW_BARS - 1 if self.topic == "indicators" and self.is_composite else 0
-        part = IntervalPart("bars" if self.is_of_bars else "indicators", self.interval)
+        part = GatheredRows("bars" if self.is_of_bars else "indicators", self.interval)
         for market in self.markets:
             self._read(part, market, max(first - looks_back, 0), until)
         series = self._series_over(part.held())
@@ -257,7 +200,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
         of_several = CompositeSeries if self.topic == "bars" else CompositeIndicators
         return of_several(held, self.markets)
 
-    def _read(self, part: IntervalPart, market: str, first: int, until: int) -> None:
+    def _read(self, part: GatheredRows, market: str, first: int, until: int) -> None:
         length = INTERVAL_SECONDS[self.interval]
         held = self.held.rows[market]
         held = held[(held["seq"] >= first) & (held["seq"] < until)]
@@ -271,52 +214,3 @@ class IntervalSeries(msgspec.Struct, frozen=True):
             found = self.history.series.read(self._series(market), start, stop, with_log=with_log)
             archived = list(found.rows)
         part.put(market, archived, held, self.held.reasons)
-
-
-def _chosen(rows: Rows) -> Rows:
-    """Return rows in order, one a number; of equal ones the last."""
-    values = rows["values"]
-    if not (np.diff(rows["seq"]) <= 0).any():
-        return rows
-    weights = weight(~np.isnan(values["open"]), ~np.isnan(values["volume"]), values["coverage"])
-    rows = rows[np.lexsort((weights, rows["seq"]))]
-    chosen: Rows = rows[np.append(np.diff(rows["seq"]) > 0, True)]
-    return chosen
-
-
-def series_schema(topic: Topic, is_composite: bool) -> pa.Schema:
-    """Return the columns of bars or indicators, of a market or of several."""
-    shape = _SHAPES[topic]
-    of_market = [] if is_composite else [("market", pa.string()), ("exchange", pa.string())]
-    of_several = [("markets", _NAMES), ("missing", _NAMES)] if is_composite else []
-    return pa.schema(
-        [
-            *of_market,
-            ("coin", pa.string()),
-            ("quote_currency", pa.string()),
-            ("interval", pa.string()),
-            ("start", _TIME),
-            ("as_of", _TIME),
-            *((name, pa.float64()) for name in shape.floats),
-            *((name, pa.int64()) for name in shape.counts),
-            *((name, _TIME) for name in shape.times),
-            ("source", pa.string()),
-            *of_several,
-            ("stale", pa.bool_()),
-            ("reasons", pa.map_(pa.string(), pa.string())),
-        ]
-    )
-
-
-def batch_of(figures: Sequence[Figures], schema: pa.Schema) -> pa.RecordBatch:
-    """Return objects of the public interface as rows."""
-    columns = []
-    for field in schema:
-        values = [each[field.name] for each in figures]
-        if pa.types.is_map(field.type):
-            columns.append(pa.array([list(each.items()) for each in values], field.type))
-        elif pa.types.is_timestamp(field.type):
-            columns.append(pa.array(values, pa.string()).cast(field.type))
-        else:
-            columns.append(pa.array(values, field.type))
-    return pa.record_batch(columns, schema=schema)

@@ -11,14 +11,13 @@ import pyarrow as pa
 from models.errors import InvariantError
 from models.times import seconds_of
 from services.gateway.correlations.history import matrix_point, published_points
-from services.gateway.correlations.matrix import matrix_of
-from services.gateway.correlations.table_ids import TableId
+from services.gateway.correlations.pair_series import SCHEMA
 from services.gateway.gateway import Gateway
-from services.gateway.history.intervals import batch_of
-from services.gateway.history.pairs import SCHEMA
 from services.gateway.history.places import KeptMatrices
-from services.gateway.history.rows import HistoryRows, Place, place_by, plain_objects
+from services.gateway.history.rows import HistoryRows, Place, batch_of, place_by, plain_objects
 from services.gateway.items import Figures
+from services.gateway.memory.matrix import matrix_of
+from services.gateway.memory.table_ids import TableId
 
 _SECOND = 1_000_000_000
 _LATEST = 1 << 32

@@ -1,1 +1,0 @@
-"""`/v1/coins/{coin}/indicators`: figures over bars in a row."""
