@@ -303,7 +303,7 @@ def test_the_spread_is_shown_against_its_band_with_what_it_rests_on(
         "baseline_bps": 50.0, "baseline_sigma": 0.1, "z": -1.25, "z_n": 178, "half_life_s": None,
         "half_life_n": 12, "effective_bps": 0.734, "trades_n": 17, "realised_5s_bps": 0.5,
         "realised_5s_n": 15, "realised_60s_bps": None, "realised_60s_n": 0, "impact_5s_bps": 0.2,
-        "trades_coverage": 1.0, "imbalance": 0.31,
+        "trades_coverage": 1.0, "imbalance": -0.004,
         "reasons": {"half_life_s": "warming", "realised_60s_bps": "no_trades"},
     }  # fmt: skip
     end = now()
@@ -312,14 +312,15 @@ def test_the_spread_is_shown_against_its_band_with_what_it_rests_on(
     page = opened(open_page)
     page.get_by_label("Market", exact=True).first.select_option(BTC)
     figures = "Figures of the spread"
-    expect(tile(page, figures, "z")).to_contain_text("-1.25")
+    expect(tile(page, figures, "z")).to_contain_text("−1.25")
     expect(tile(page, figures, "z")).to_contain_text("n 178")
     expect(tile(page, figures, "Half-life")).to_contain_text("–")
     expect(tile(page, figures, "Half-life")).to_contain_text("warming: not enough has been seen")
     expect(tile(page, figures, "Effective, bps")).to_contain_text("0.734")
     expect(tile(page, figures, "Effective, bps")).to_contain_text("n 17 trades · seen 100%")
     expect(tile(page, figures, "Realised 60 s, bps")).to_contain_text("no_trades: no trade fell")
-    expect(tile(page, figures, "Imbalance")).to_contain_text("0.31")
+    # What rounds to 0 has no sign.
+    expect(tile(page, figures, "Imbalance").locator("dd").first).to_have_text("0.00")
     expect(page.locator("#band-note")).not_to_contain_text("No band yet")
     gateway.publish("spreads", [unseen(BTC, end + 1, "gap")])
     expect(tile(page, figures, "15 s mean, bps")).to_contain_text("gap: ")
@@ -333,7 +334,7 @@ def test_venues_show_the_best_prices_and_crossings_net_of_fees(
     expect(venues.locator(".best.bid")).to_contain_text("101")
     expect(venues.locator(".best.ask")).to_contain_text("100.5")
     expect(venues).to_contain_text("Buy on kraken, sell on coinbase: gross 49.75 bps")
-    expect(venues).to_contain_text("net of fees -30.25 bps")
+    expect(venues).to_contain_text("net of fees −30.25 bps")
     assert gateway.asked("/v1/coins/BTC/venues")[0] == {"quote": "USD"}
 
 

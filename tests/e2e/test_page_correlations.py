@@ -63,6 +63,11 @@ def canvas(page: Page) -> Locator:
     return page.get_by_role("application")
 
 
+def shown(r: float) -> str:
+    """Return a correlation as the page writes it."""
+    return f"{r:.3f}".replace("-", "−")
+
+
 def place(page: Page, row: int, column: int, coins: int) -> tuple[float, float]:
     """Return where the middle of a cell lies on the canvas."""
     box = canvas(page).bounding_box()
@@ -99,10 +104,10 @@ def test_five_hundred_coins_are_drawn_and_the_cell_under_the_pointer_is_told(
         x, y = place(page, row, column, 500)
         canvas(page).hover(position={"x": x, "y": y})
         told = page.get_by_role("status").filter(has_text=f"{MANY[row]} – {MANY[column]}")
-        expect(told).to_contain_text(f"r {matrix['matrix'][row][column]:.3f}")
+        expect(told).to_contain_text(f"r {shown(matrix['matrix'][row][column])}")
         expect(told).to_contain_text("n 342")
         expect(told).to_contain_text("effective n 57")
-        expect(told).to_contain_text(re.compile(r"95 %: -?[01]\.\d{3} to -?[01]\.\d{3}"))
+        expect(told).to_contain_text(re.compile(r"95 %: −?[01]\.\d{3} to −?[01]\.\d{3}"))
     drawn = {tuple(colour(page, 499 - i, i, 500)) for i in range(0, 500, 7)}
     assert len(drawn) > 10
 
@@ -191,7 +196,7 @@ def test_a_pair_is_looked_up_by_keyboard(gateway: MockGateway, open_page: OpenPa
     panel = page.get_by_role("region", name="BTC – SOL")
     expect(panel).to_be_visible()
     now_pair = made.pair("BTC", "SOL", 0)
-    expect(panel.locator(".tile.r")).to_contain_text(f"{now_pair['correlation']:.3f}")
+    expect(panel.locator(".tile.r")).to_contain_text(shown(now_pair["correlation"]))
     expect(panel.locator(".tile.r")).to_contain_text("z 2.4: changed")
     expect(panel.locator(".tile.observations")).to_contain_text("342")
     expect(panel.locator(".tile.effective")).to_contain_text("57")
@@ -240,7 +245,7 @@ def test_few_coins_are_a_table_of_text_too(open_page: OpenPage) -> None:
     expect(table.get_by_role("rowheader")).to_have_text(COINS)
     matrix = made.matrix(COINS, 0, TABLE, thin=["DOT"])["matrix"]
     row = table.get_by_role("row").nth(1)
-    expect(row.get_by_role("cell").nth(1)).to_have_text(re.compile(f"{matrix[0][1]:.3f}"))
+    expect(row.get_by_role("cell").nth(1)).to_contain_text(shown(matrix[0][1]))
     expect(row.get_by_role("cell").nth(COINS.index("DOT"))).to_have_text("– thin")
     page.get_by_label("Coins", exact=True).select_option("*")
     expect(about(page)).to_contain_text("500 coins")
