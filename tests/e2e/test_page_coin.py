@@ -336,6 +336,17 @@ def test_venues_show_the_best_prices_and_crossings_net_of_fees(
     expect(venues).to_contain_text("Buy on kraken, sell on coinbase: gross 49.75 bps")
     expect(venues).to_contain_text("net of fees −30.25 bps")
     assert gateway.asked("/v1/coins/BTC/venues")[0] == {"quote": "USD"}
+    # While the system starts, and where prices have many digits, as in the table of all markets.
+    left_out = {"binance:BTC-USD": "warming", COINBASE_BTC: "down"}
+    quotes = [(BTC, 0.00001734, 0.000017362)]
+    gateway.answer("/v1/coins/BTC/venues", lambda *_: made.venues(quotes, now(), left_out))
+    expect(venues.locator(".best.bid")).to_have_text("0.000017340 best")
+    expect(venues.get_by_role("rowheader")).to_have_text(
+        ["kraken", "binance waiting", "coinbase down"]
+    )
+    note = venues.locator(".chart-note")
+    expect(note).to_contain_text("Left out: binance (not enough has been seen yet).")
+    expect(note).to_contain_text("Left out: coinbase (the connection to the exchange is closed).")
 
 
 def test_a_suggestion_takes_the_fees_that_were_edited(

@@ -2,13 +2,15 @@
 
 import { isFields, numberOf, reasonsOf, textOf, type Fields, type Reason } from "../contract";
 import { LiveText, element } from "../element";
-import { NOTHING, basisPoints, fixed, utcTime } from "../format";
+import { NOTHING, basisPoints, decimalsOf, fixed, utcTime } from "../format";
 import { Latest } from "../line/rest";
-import { explainFigure } from "../reasons";
+import { explain, inWords, standingOf } from "../reasons";
 import { hashOf } from "../route";
 import type { Surroundings } from "../view";
 
 const EVERY_MS = 2_000;
+// Nothing is wrong with the line to the exchange.
+const SEEN: Reason[] = ["warming", "thin", "crossed"];
 
 export class VenuesPanel {
   readonly node = element("section", {
@@ -74,21 +76,22 @@ export class VenuesPanel {
   private fill(answer: Fields): void {
     const venues = listOf(answer["venues"]);
     const best = { bid: marketsOf(answer["best_bid"]), ask: marketsOf(answer["best_ask"]) };
-    const decimals = Math.max(
-      0,
-      ...venues.flatMap((venue) => ["bid", "ask"].map((side) => decimalsAt(venue, side))),
+    const prices = venues.flatMap((venue) => [numberOf(venue["bid"]), numberOf(venue["ask"])]);
+    const decimals = Math.max(0, ...prices.map((price) => (price ? decimalsOf(price) : 0)));
+    const leftOut = leftOutOf(answer["left_out"]);
+    this.body.replaceChildren(
+      ...venues.map((venue) => rowOf(venue, best, decimals, leftOut.get(textOf(venue["market"])))),
     );
-    this.body.replaceChildren(...venues.map((venue) => rowOf(venue, best, decimals)));
     const crossings = listOf(answer["crossings"]);
     this.crossings.replaceChildren(...crossings.map(crossingOf));
     const asOf = Date.parse(textOf(answer["as_of"]));
     const when = Number.isNaN(asOf) ? "" : ` as of ${utcTime(asOf)} UTC`;
-    const leftOut = listOf(answer["left_out"]).map(leftOutOf).join(" ");
-    const crossed =
-      crossings.length === 0
-        ? `No venue bids above what another one asks${when}.`
-        : `Crossings are gross and net of both taker fees${when}; indicative.`;
-    this.note.set(leftOut ? `${crossed} Left out: ${leftOut}` : crossed);
+    let crossed = `No venue bids above what another one asks${when}.`;
+    if (leftOut.size === venues.length) crossed = "No venue can be traded on now.";
+    else if (crossings.length) {
+      crossed = `Crossings are gross and net of both taker fees${when}; indicative.`;
+    }
+    this.note.set([crossed, ...leftOutInWords(leftOut)].join(" "));
   }
 }
 
@@ -96,6 +99,7 @@ function rowOf(
   venue: Fields,
   best: Record<"bid" | "ask", string[]>,
   decimals: number,
+  leftOut: Reason | undefined,
 ): HTMLElement {
   const market = textOf(venue["market"]);
   const reasons = reasonsOf(venue);
@@ -103,7 +107,7 @@ function rowOf(
   const cell = (field: "bid" | "ask"): HTMLElement => {
     const value = numberOf(venue[field]);
     const reason = reasons[field];
-    const why = value === null && reason ? explainFigure(reason) : "";
+    const why = value === null && reason ? explain(reason) : "";
     const td = element(
       "td",
       { class: `numeric ${field}` },
@@ -122,13 +126,13 @@ function rowOf(
     (bid !== null && ask !== null ? (1e4 * (ask - bid)) / ((ask + bid) / 2) : null);
   const fee = numberOf(venue["taker_bps"]);
   const link = element("a", { href: hashOf(market) }, name);
-  const row = element(
-    "tr",
-    {},
-    element("th", { scope: "row" }, market ? link : name),
-    cell("bid"),
-    cell("ask"),
-  );
+  const head = element("th", { scope: "row" }, market ? link : name);
+  if (leftOut) {
+    const worth = SEEN.includes(leftOut) ? "fair" : "bad";
+    const badge = { class: "badge", "data-worth": worth, title: explain(leftOut) };
+    head.append(" ", element("span", badge, standingOf(leftOut)));
+  }
+  const row = element("tr", {}, head, cell("bid"), cell("ask"));
   row.append(
     element("td", { class: "numeric" }, spread === null ? NOTHING : basisPoints(spread)),
     element("td", { class: "numeric" }, fee === null ? NOTHING : basisPoints(fee)),
@@ -156,13 +160,20 @@ function marketsOf(best: unknown): string[] {
   return Array.isArray(markets) ? markets.map(textOf) : [];
 }
 
-function leftOutOf(venue: Fields): string {
-  const market = textOf(venue["market"]);
-  return `${market} (${explainFigure(textOf(venue["reason"]) as Reason)}).`;
+/** Why a market is among no best prices, by market. */
+function leftOutOf(told: unknown): Map<string, Reason> {
+  return new Map(
+    listOf(told).map((each) => [textOf(each["market"]), textOf(each["reason"]) as Reason]),
+  );
 }
 
-function decimalsAt(venue: Fields, field: string): number {
-  return (String(numberOf(venue[field]) ?? "").split(".")[1] ?? "").length;
+/** A sentence a reason, with the exchanges it holds for. */
+function leftOutInWords(leftOut: Map<string, Reason>): string[] {
+  return [...new Set(leftOut.values())].map((reason) => {
+    const markets = [...leftOut.keys()].filter((market) => leftOut.get(market) === reason);
+    const names = markets.map((market) => market.split(":")[0]).join(", ");
+    return `Left out: ${names} (${inWords(reason)}).`;
+  });
 }
 
 function listOf(value: unknown): Fields[] {
