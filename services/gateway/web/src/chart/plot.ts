@@ -128,15 +128,15 @@ export class Plot {
     context.textAlign = "center";
     context.textBaseline = "top";
     context.font = FONT.replace("11px", `${11 * uPlot.pxRatio}px`);
-    for (const { start, end, reason } of this.holes) {
+    for (const { start, end, why } of this.holes) {
       // A second's value is that of the time before it, so the hole begins a second earlier.
       const left = plot.valToPos(start - 1, "x", true);
       const right = plot.valToPos(end, "x", true);
       context.fillStyle = this.theme.colour("hole");
       context.fillRect(left, bbox.top, right - left, bbox.height);
-      if (reason && right - left > 44 * uPlot.pxRatio) {
+      if (right - left > context.measureText(why).width + 8 * uPlot.pxRatio) {
         context.fillStyle = this.theme.colour("muted");
-        context.fillText(reason, (left + right) / 2, bbox.top + 6 * uPlot.pxRatio);
+        context.fillText(why, (left + right) / 2, bbox.top + 6 * uPlot.pxRatio);
       }
     }
     context.restore();
