@@ -5,6 +5,9 @@ import { SecondRing } from "../second-ring";
 
 export const HISTORY_SECONDS = 900;
 
+// As long as the gateway calls a line in time.
+const ON_ITS_WAY = 5;
+
 export const FIELDS = [
   "bid",
   "ask",
@@ -115,6 +118,9 @@ export class History {
       if (open?.why === why && open.end === second - 1) open.end = second;
       else holes.push({ start: second, end: second, why });
     }
+    // Sources do not wait for each other: this one's newest row may be on its way.
+    const newest = holes.at(-1);
+    if (newest?.why === "no figures" && newest.start > until - ON_ITS_WAY) holes.pop();
     return holes;
   }
 }
