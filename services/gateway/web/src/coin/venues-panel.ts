@@ -1,16 +1,14 @@
 /** Best bid and ask over the venues of a coin, and where one could sell above what another asks. */
 
-import { isFields, numberOf, reasonsOf, textOf, type Fields, type Reason } from "../contract";
-import { LiveText, element } from "../element";
-import { NOTHING, basisPoints, decimalsOf, fixed, utcTime } from "../format";
+import { isFields, numberOf, textOf, type Fields, type Reason } from "../contract";
+import { LiveText, arrange, element } from "../element";
+import { NOTHING, basisPoints, decimalsOf, utcTime } from "../format";
 import { Latest } from "../line/rest";
-import { explain, inWords, standingOf } from "../reasons";
-import { hashOf } from "../route";
+import { inWords } from "../reasons";
 import type { Surroundings } from "../view";
+import { VenueRow } from "./venue-row";
 
 const EVERY_MS = 2_000;
-// Nothing is wrong with the line to the exchange.
-const SEEN: Reason[] = ["warming", "thin", "crossed"];
 
 export class VenuesPanel {
   readonly node = element("section", {
@@ -18,6 +16,7 @@ export class VenuesPanel {
     "aria-labelledby": "venues-title",
   });
   private readonly body = element("tbody");
+  private rows: VenueRow[] = [];
   private readonly note = new LiveText(element("p", { class: "chart-note" }));
   private readonly crossings = element("ul", { class: "crossings", "aria-label": "Crossings" });
   private readonly latest = new Latest();
@@ -45,7 +44,7 @@ export class VenuesPanel {
   show(quote: string): void {
     if (quote === this.quote) return;
     this.quote = quote;
-    this.body.replaceChildren();
+    this.offer([]);
     this.ask();
   }
 
@@ -66,7 +65,7 @@ export class VenuesPanel {
         ),
       (answer) => this.fill(answer),
       (words) => {
-        this.body.replaceChildren();
+        this.offer([]);
         this.crossings.replaceChildren();
         this.note.set(words);
       },
@@ -79,8 +78,9 @@ export class VenuesPanel {
     const prices = venues.flatMap((venue) => [numberOf(venue["bid"]), numberOf(venue["ask"])]);
     const decimals = Math.max(0, ...prices.map((price) => (price ? decimalsOf(price) : 0)));
     const leftOut = leftOutOf(answer["left_out"]);
-    this.body.replaceChildren(
-      ...venues.map((venue) => rowOf(venue, best, decimals, leftOut.get(textOf(venue["market"])))),
+    this.offer(venues.map((venue) => textOf(venue["market"])));
+    this.rows.forEach((row, index) =>
+      row.show(venues[index] ?? {}, best, decimals, leftOut.get(row.market)),
     );
     const crossings = listOf(answer["crossings"]);
     this.crossings.replaceChildren(...crossings.map(crossingOf));
@@ -93,52 +93,16 @@ export class VenuesPanel {
     }
     this.note.set([crossed, ...leftOutInWords(leftOut)].join(" "));
   }
-}
 
-function rowOf(
-  venue: Fields,
-  best: Record<"bid" | "ask", string[]>,
-  decimals: number,
-  leftOut: Reason | undefined,
-): HTMLElement {
-  const market = textOf(venue["market"]);
-  const reasons = reasonsOf(venue);
-  const name = textOf(venue["exchange"]) || market.split(":")[0] || NOTHING;
-  const cell = (field: "bid" | "ask"): HTMLElement => {
-    const value = numberOf(venue[field]);
-    const reason = reasons[field];
-    const why = value === null && reason ? explain(reason) : "";
-    const td = element(
-      "td",
-      { class: `numeric ${field}` },
-      value === null ? NOTHING : fixed(value, decimals),
+  /** Has a row for each of these; that of one that stays is the same. */
+  private offer(markets: string[]): void {
+    const known = new Map(this.rows.map((row) => [row.market, row]));
+    this.rows = markets.map((market) => known.get(market) ?? new VenueRow(market));
+    arrange(
+      this.body,
+      this.rows.map(({ node }) => node),
     );
-    if (why) td.title = why;
-    if (best[field].includes(market)) {
-      td.classList.add("best");
-      td.append(element("span", { class: "unseen" }, " best"));
-    }
-    return td;
-  };
-  const [bid, ask] = [numberOf(venue["bid"]), numberOf(venue["ask"])];
-  const spread =
-    numberOf(venue["spread_bps"]) ??
-    (bid !== null && ask !== null ? (1e4 * (ask - bid)) / ((ask + bid) / 2) : null);
-  const fee = numberOf(venue["taker_bps"]);
-  const link = element("a", { href: hashOf(market) }, name);
-  const head = element("th", { scope: "row" }, market ? link : name);
-  if (leftOut) {
-    const worth = SEEN.includes(leftOut) ? "fair" : "bad";
-    const badge = { class: "badge", "data-worth": worth, title: explain(leftOut) };
-    head.append(" ", element("span", badge, standingOf(leftOut)));
   }
-  const row = element("tr", {}, head, cell("bid"), cell("ask"));
-  row.append(
-    element("td", { class: "numeric" }, spread === null ? NOTHING : basisPoints(spread)),
-    element("td", { class: "numeric" }, fee === null ? NOTHING : basisPoints(fee)),
-  );
-  if (venue["stale"] === true) row.classList.add("stale");
-  return row;
 }
 
 function crossingOf(crossing: Fields): HTMLElement {
