@@ -11,7 +11,18 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
-from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread, unseen, until
+from tests.e2e.page_values import (
+    BTC,
+    ETH,
+    PHONE,
+    WITHIN_MS,
+    OpenPage,
+    faint,
+    now,
+    spread,
+    unseen,
+    until,
+)
 
 COINBASE_BTC = "coinbase:BTC-USD"
 HELD_S = 4 * 3_600
@@ -152,6 +163,8 @@ def test_a_bar_that_ends_is_drawn_at_once(gateway: MockGateway, open_page: OpenP
     bar = made.bar("1m", start, 100, close=123.4, high=123.9, market=BTC)
     gateway.publish("bars", [(key, start // 60, bar)])
     expect(page.locator(".ohlc")).to_contain_text("C 123.4")
+    change = 100 * (123.4 / bar["open"] - 1)
+    expect(page.locator(".ohlc")).to_contain_text(f"+{change:.2f}%")
     figures = {**made.indicators("1m", start, 100, 61), "sma_20": 111.7, "market": BTC}
     gateway.publish("indicators", [(key, start // 60, figures)])
     sma = page.get_by_role("button", name="SMA 20")
@@ -281,6 +294,10 @@ def test_a_refused_range_says_why(gateway: MockGateway, open_page: OpenPage) -> 
     gateway.answer("/v1/coins/BTC/bars", refuse)
     page = open_page("#/coin/BTC")
     expect(page.get_by_text("No bars: expected bars that are held, was 1m")).to_be_visible()
+    # Nobody need come and reload the page.
+    gateway.answer("/v1/coins/BTC/bars", lambda _, query: made.bars(query, 100, now(), HELD_S))
+    expect(page.locator(".ohlc")).to_contain_text("UTC", timeout=WITHIN_MS)
+    expect(page.get_by_text("No bars:")).to_be_hidden()
 
 
 def test_after_a_lost_line_bars_are_asked_for_again(
@@ -336,7 +353,8 @@ def test_venues_show_the_best_prices_and_crossings_net_of_fees(
     expect(venues).to_contain_text("Buy on kraken, sell on coinbase: gross 49.75 bps")
     expect(venues).to_contain_text("net of fees −30.25 bps")
     assert gateway.asked("/v1/coins/BTC/venues")[0] == {"quote": "USD"}
-    # While the system starts, and where prices have many digits, as in the table of all markets.
+    # While the system starts, and where prices have many digits.
+    venues.get_by_role("link", name="kraken").focus()
     left_out = {"binance:BTC-USD": "warming", COINBASE_BTC: "down"}
     quotes = [(BTC, 0.00001734, 0.000017362)]
     gateway.answer("/v1/coins/BTC/venues", lambda *_: made.venues(quotes, now(), left_out))
@@ -344,6 +362,7 @@ def test_venues_show_the_best_prices_and_crossings_net_of_fees(
     expect(venues.get_by_role("rowheader")).to_have_text(
         ["kraken", "binance waiting", "coinbase down"]
     )
+    expect(venues.get_by_role("link", name="kraken")).to_be_focused()
     note = venues.locator(".chart-note")
     expect(note).to_contain_text("Left out: binance (not enough has been seen yet).")
     expect(note).to_contain_text("Left out: coinbase (the connection to the exchange is closed).")
@@ -424,6 +443,7 @@ def test_a_phone_scrolls_a_coin_in_one_direction_only(open_page: OpenPage, schem
         "html, body, header, .view-page, .columns, .column, .panel, .chart-head",
     )
     assert wide == []
+    assert faint(page) == []
     shade = page.locator(".candles canvas").first.evaluate(
         "(canvas) => canvas.getContext('2d').getImageData(2, 40, 1, 1).data[0]"
     )

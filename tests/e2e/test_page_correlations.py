@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
-from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread, until
+from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, faint, now, spread, until
 
 COINS = ["BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "LTC", "DOT", "LINK", "SHIB"]
 MANY = [f"C{index:03d}" for index in range(500)]
@@ -175,12 +175,20 @@ def test_a_new_step_is_shown_with_what_it_rests_on(
 
     until(page, asked)
     assert [(s["keys"], s["coins"]) for s in asked()] == [([TABLE], COINS)]
-    later = now() + 10
+    panel = page.locator(".changed-panel")
+    panel.get_by_role("button").last.click()
+    until(page, lambda: any(path.endswith("/history") for path, _ in gateway.requests))
+    panel.get_by_role("button").last.focus()
+    asked_before = len(gateway.requests)
+    later = now() + 70
     step = {**made.matrix(COINS, later, TABLE), "masked": ["kraken/2"], "rest_share": 0.5}
     gateway.publish("correlations", [(TABLE, later // 10, step)])
     expect(about(page)).to_contain_text(iso(later)[11:19])
     expect(about(page)).to_contain_text("Made without kraken/2, which came late.")
     expect(about(page)).to_contain_text("50% of the returns from candles.")
+    expect(panel.get_by_role("button").last).to_be_focused()
+    # An open pair does not stay behind the matrix.
+    until(page, lambda: len(gateway.requests) == asked_before + 2)
     page.get_by_role("link", name="← All markets").click()
     expect(page.get_by_role("table")).to_be_visible()
     until(page, lambda: gateway.unsubscriptions)
@@ -276,6 +284,10 @@ def test_a_refused_matrix_says_why(gateway: MockGateway, open_page: OpenPage) ->
     gateway.answer("/v1/correlations", refuse)
     page = open_page("#/correlations")
     expect(page.get_by_text("No matrix: expected a table out of none yet")).to_be_visible()
+    # Nobody need come and reload the page.
+    gateway.answer("/v1/correlations", lambda *_: made.matrix(COINS, now(), TABLE))
+    expect(about(page)).to_contain_text("10 coins", timeout=WITHIN_MS)
+    expect(page.get_by_text("No matrix:")).to_be_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -293,6 +305,7 @@ def test_a_phone_scrolls_correlations_in_one_direction_only(
         "html, body, header, .view-page, .columns, .column, .panel, .chart-head",
     )
     assert wide == []
+    assert faint(page) == []
     # 0 lies near the ground's own shade, in either theme.
     expect(page.locator("html")).to_have_attribute("data-theme", scheme)
     weakest = colour(page, 0, 9, 10)
