@@ -22,6 +22,8 @@ const RENDER_MS = 160;
 const QUOTES_MS = 250;
 // What was missed is asked for only where it is worth its parsing.
 const MISSED_AT_MOST = 30_000;
+// Seconds that a source may be behind the newest one without being late; more come twice then.
+const BEHIND_AT_MOST = 5;
 const BACKFILL_BEGINS_MS = 1_500;
 const BACKFILL_CLOSES_MS = 60_000;
 const LOADING_SHOWS_MS = 400;
@@ -90,7 +92,7 @@ function take(items: Item[]): void {
 function missed(): Record<string, number> | undefined {
   const seconds = (Date.now() - lastItems) / 1000;
   if (seconds <= SPARK_SECONDS && seconds * book.rows.size <= MISSED_AT_MOST) {
-    return { "*": book.newestAsOf };
+    return { "*": book.newestAsOf - BEHIND_AT_MOST };
   }
   // At opening the first figures say from where.
   if (book.newestAsOf > 0) window.setTimeout(backfill, BACKFILL_BEGINS_MS);

@@ -118,7 +118,7 @@ export class ChartView implements View {
     }
     const notHeld = holes.find(({ why }) => why === "not held");
     if (notHeld && notHeld.end < until && notHeld.end - notHeld.start > SOON_FILLED) {
-      parts.push(`Nothing is held from before ${utcTime((notHeld.end + 1) * 1000)}.`);
+      parts.push(`What is held begins at ${utcTime((notHeld.end + 1) * 1000)}.`);
     }
     if (line !== "live") parts.push("The connection of this chart is being made again.");
     part("chart-note").textContent = refused || parts.join(" ");

@@ -7,7 +7,7 @@ import { HISTORY_SECONDS, History } from "./history";
 
 // The gateway keeps 15 minutes; asked for to the second, the oldest would be gone on arrival. One
 // that has not run for so long gives nothing of what was asked for, so less is asked for then.
-const REACHES = [HISTORY_SECONDS - 8, 600, 400, 240, 120, 60, 30];
+const REACHES = [HISTORY_SECONDS - 8, 800, 700, 600, 500, 400, 300, 200, 120, 60, 30];
 // Asking again is worth its while where it asks for so much less, in seconds.
 const LESS = 15;
 

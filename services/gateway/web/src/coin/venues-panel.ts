@@ -29,7 +29,8 @@ export class VenuesPanel {
   ) {
     const heads = ["Venue", "Bid", "Ask", "Spread, bps", "Taker fee, bps"];
     const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-    const table = element("table", {}, element("thead", {}, head), this.body);
+    const named = { "aria-labelledby": "venues-title" };
+    const table = element("table", named, element("thead", {}, head), this.body);
     this.node.append(
       element("h2", { id: "venues-title" }, "Best bid and ask over venues"),
       element("div", { class: "wide" }, table),

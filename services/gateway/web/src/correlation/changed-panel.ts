@@ -14,7 +14,7 @@ export class ChangedPanel {
   });
 
   private readonly title = new LiveText(element("h2", { id: "changed-title" }));
-  private readonly list = element("ul");
+  private readonly list = element("ul", { "aria-labelledby": "changed-title" });
   private readonly note = new LiveText(element("p", { class: "chart-note" }));
   private entries = new Map<string, Entry>();
 
