@@ -409,6 +409,16 @@ def test_a_refused_suggestion_is_told_in_words(gateway: MockGateway, open_page: 
     )
     expect(page.locator("dl[aria-label='Suggestion']")).to_be_hidden()
 
+    def starting(*_: Any) -> Data:
+        detail = "expected to be ready, but still reading kraken_quotes"
+        raise Refusal(503, detail, waiting_for=["kraken_quotes"])
+
+    gateway.answer("/v1/orders/suggestion", starting)
+    box.get_by_role("button", name="Suggest a price").click()
+    expect(box.get_by_role("status")).to_have_text(
+        "Refused: The gateway is still reading what there is, and answers in a moment."
+    )
+
 
 def test_routes_are_compared_and_the_cheapest_is_marked(
     gateway: MockGateway, open_page: OpenPage
@@ -451,19 +461,11 @@ def test_a_phone_scrolls_a_coin_in_one_direction_only(open_page: OpenPage, schem
 
 
 def test_the_time_a_venue_was_asked_for_is_said(gateway: MockGateway, open_page: OpenPage) -> None:
-    def starting(*_: Any) -> Data:
-        detail = "expected to be ready, but still reading kraken_quotes"
-        raise Refusal(503, detail, waiting_for=["kraken_quotes"])
-
     as_of = now() - 30
     quotes = [(BTC, 100.0, 100.5)]
-    gateway.answer("/v1/coins/BTC/venues", starting)
+    gateway.answer("/v1/coins/BTC/venues", lambda *_: made.venues(quotes, as_of))
     page = opened(open_page)
     note = page.locator(".venues-panel .chart-note")
-    expect(note).to_have_text(
-        "The gateway is still reading what there is, and answers in a moment."
-    )
-    gateway.answer("/v1/coins/BTC/venues", lambda *_: made.venues(quotes, as_of))
     expect(note).to_have_text(
         f"No venue bids above what another one asks as of {iso(as_of)[11:19]} UTC."
     )

@@ -299,6 +299,11 @@ def test_a_phone_scrolls_correlations_in_one_direction_only(
     canvas(page).tap(position={"x": x, "y": y})
     expect(page.get_by_role("heading", name="BTC – ETH")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="BTC – ETH  ·  r")).to_be_attached()
+    # What has come to lie under the finger was not clicked.
+    table = page.locator("details.as-table")
+    expect(table).not_to_have_attribute("open", "")
+    table.locator("summary").click()
+    expect(table.get_by_role("table")).to_be_visible()
     wide = page.evaluate(
         """(parts) => [...document.querySelectorAll(parts)]
             .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.className)""",

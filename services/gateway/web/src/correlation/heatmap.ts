@@ -36,6 +36,7 @@ export class Heatmap {
   private pointedAt: [column: number, row: number] | null = null;
   private dragged: { left: number; top: number; x: number; y: number; moved: boolean } | null =
     null;
+  private wasMoved = false;
 
   constructor(
     private readonly theme: Theme,
@@ -49,8 +50,9 @@ export class Heatmap {
       if (event.pointerType === "mouse") this.point(null);
     });
     this.canvas.addEventListener("pointerdown", (event) => this.press(event));
-    this.canvas.addEventListener("pointerup", (event) => this.release(event));
-    this.canvas.addEventListener("pointercancel", () => (this.dragged = null));
+    this.canvas.addEventListener("pointerup", () => this.release());
+    this.canvas.addEventListener("pointercancel", () => this.release());
+    this.canvas.addEventListener("click", (event) => this.click(event));
     this.canvas.addEventListener("keydown", (event) => this.step(event));
     this.canvas.addEventListener(
       "wheel",
@@ -161,10 +163,14 @@ export class Heatmap {
     this.dragged = { left: event.offsetX, top: event.offsetY, x, y, moved: false };
   }
 
-  private release(event: PointerEvent): void {
-    const moved = this.dragged?.moved ?? true;
+  private release(): void {
+    this.wasMoved = this.dragged?.moved ?? false;
     this.dragged = null;
-    if (moved) return;
+  }
+
+  /** Not when the finger is lifted: the page scrolls to the pair, and the click would hit that. */
+  private click(event: MouseEvent): void {
+    if (this.wasMoved) return;
     const cell = this.part.cellAt(event.offsetX, event.offsetY);
     this.point(cell);
     if (cell) this.choose(cell);

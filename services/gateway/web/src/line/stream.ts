@@ -166,8 +166,8 @@ export class Stream {
 
   private watch(): void {
     if (!this.socket) return;
-    // `performance.now` stands still while a machine sleeps, and the clock on the wall may be put
-    // back: after a sleep nobody should look at old figures until the first is sure.
+    // The one stands still while a machine sleeps, the other may be put back: neither alone is
+    // sure to see a silence.
     const silence = Math.max(
       performance.now() - this.lastMessage,
       Date.now() - this.lastMessageAt,
