@@ -67,6 +67,7 @@ class Gateway:
         self.undecodable: Counter[str] = Counter()
         self.latencies = Latencies()
         self._delayed: set[str] = set()
+        self._told: dict[str, str] = {}
 
     @property
     def is_ready(self) -> bool:
@@ -95,8 +96,7 @@ class Gateway:
         if not self.waiting_for:
             self._note_ages(taken)
         for sight in sights:
-            status = sight.reason or "live"
-            self.hub.tell_status(sight.market, status, sight.reason, sight.as_of)
+            self._tell_status(sight.market, sight.reason, sight.as_of)
         self.waiting_for.difference_update(taken.finished)
 
     def beat(self) -> None:
@@ -132,11 +132,20 @@ class Gateway:
                 continue
             if is_delayed:
                 self._delayed.add(market)
-                self.hub.tell_status(market, "line_delayed", "line_delayed", progress)
             else:
                 self._delayed.discard(market)
-                reason = memory.quotes.reason(market)
-                self.hub.tell_status(market, reason or "live", reason, progress)
+            self._tell_status(market, memory.quotes.reason(market), progress)
+
+    def _tell_status(self, market: str, unseen: str | None, as_of: int) -> None:
+        """Tell how a market stands now, if that is not what was told last.
+
+        While its line is late nothing else counts: a market that comes back is not live then.
+        """
+        reason = "line_delayed" if market in self._delayed else unseen
+        status = reason or "live"
+        if self._told.get(market) != status:
+            self._told[market] = status
+            self.hub.tell_status(market, status, reason, as_of)
 
 
 async def keep_beating(gateway: Gateway) -> None:

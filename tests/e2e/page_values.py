@@ -36,6 +36,57 @@ def until(page: Page, condition: Callable[[], Any]) -> None:
         page.wait_for_timeout(50)
 
 
+# The texts in sight with less than 4.5 of contrast to their ground, both as they are blended.
+_FAINT = """() => {
+    const parse = (colour) => {
+        const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
+        return { rgb: [r, g, b], a };
+    };
+    const over = (above, below, a) => above.map((value, i) => value * a + below[i] * (1 - a));
+    const luminance = (rgb) => {
+        const [r, g, b] = rgb.map((value) => {
+            const share = value / 255;
+            return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const grounds = (element) => {
+        const found = [];
+        for (let each = element; each; each = each.parentElement) {
+            found.push(parse(getComputedStyle(each).backgroundColor));
+        }
+        return found.reverse().reduce((below, { rgb, a }) => over(rgb, below, a), [255, 255, 255]);
+    };
+    const opacity = (element) => {
+        let found = 1;
+        for (let each = element; each; each = each.parentElement) {
+            found *= Number(getComputedStyle(each).opacity);
+        }
+        return found;
+    };
+    const faint = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const element = node.parentElement;
+        const { width, height } = element.getBoundingClientRect();
+        if (!node.data.trim() || width < 2 || height < 2 || !element.checkVisibility()) continue;
+        const ground = grounds(element);
+        const { rgb, a } = parse(getComputedStyle(element).color);
+        const text = over(rgb, ground, a * opacity(element));
+        const [less, more] = [luminance(text), luminance(ground)].sort((x, y) => x - y);
+        const contrast = (more + 0.05) / (less + 0.05);
+        if (contrast < 4.5) faint.push(`${node.data} (${element.className}): ${contrast}`);
+    }
+    return faint;
+}"""
+
+
+def faint(page: Page) -> list[str]:
+    """Return the texts that are hard to read."""
+    found: list[str] = page.evaluate(_FAINT)
+    return found
+
+
 def spread(market: str, as_of: int, bid: float, ask: float, **changes: Any) -> Update:
     exchange, _, pair = market.partition(":")
     mid = (bid + ask) / 2

@@ -11,7 +11,18 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
-from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread, unseen, until
+from tests.e2e.page_values import (
+    BTC,
+    ETH,
+    PHONE,
+    WITHIN_MS,
+    OpenPage,
+    faint,
+    now,
+    spread,
+    unseen,
+    until,
+)
 
 COINBASE_BTC = "coinbase:BTC-USD"
 HELD_S = 4 * 3_600
@@ -152,6 +163,8 @@ def test_a_bar_that_ends_is_drawn_at_once(gateway: MockGateway, open_page: OpenP
     bar = made.bar("1m", start, 100, close=123.4, high=123.9, market=BTC)
     gateway.publish("bars", [(key, start // 60, bar)])
     expect(page.locator(".ohlc")).to_contain_text("C 123.4")
+    change = 100 * (123.4 / bar["open"] - 1)
+    expect(page.locator(".ohlc")).to_contain_text(f"+{change:.2f}%")
     figures = {**made.indicators("1m", start, 100, 61), "sma_20": 111.7, "market": BTC}
     gateway.publish("indicators", [(key, start // 60, figures)])
     sma = page.get_by_role("button", name="SMA 20")
@@ -281,6 +294,10 @@ def test_a_refused_range_says_why(gateway: MockGateway, open_page: OpenPage) -> 
     gateway.answer("/v1/coins/BTC/bars", refuse)
     page = open_page("#/coin/BTC")
     expect(page.get_by_text("No bars: expected bars that are held, was 1m")).to_be_visible()
+    # Nobody need come and reload the page.
+    gateway.answer("/v1/coins/BTC/bars", lambda _, query: made.bars(query, 100, now(), HELD_S))
+    expect(page.locator(".ohlc")).to_contain_text("UTC", timeout=WITHIN_MS)
+    expect(page.get_by_text("No bars:")).to_be_hidden()
 
 
 def test_after_a_lost_line_bars_are_asked_for_again(
@@ -303,7 +320,7 @@ def test_the_spread_is_shown_against_its_band_with_what_it_rests_on(
         "baseline_bps": 50.0, "baseline_sigma": 0.1, "z": -1.25, "z_n": 178, "half_life_s": None,
         "half_life_n": 12, "effective_bps": 0.734, "trades_n": 17, "realised_5s_bps": 0.5,
         "realised_5s_n": 15, "realised_60s_bps": None, "realised_60s_n": 0, "impact_5s_bps": 0.2,
-        "trades_coverage": 1.0, "imbalance": 0.31,
+        "trades_coverage": 1.0, "imbalance": -0.004,
         "reasons": {"half_life_s": "warming", "realised_60s_bps": "no_trades"},
     }  # fmt: skip
     end = now()
@@ -312,14 +329,15 @@ def test_the_spread_is_shown_against_its_band_with_what_it_rests_on(
     page = opened(open_page)
     page.get_by_label("Market", exact=True).first.select_option(BTC)
     figures = "Figures of the spread"
-    expect(tile(page, figures, "z")).to_contain_text("-1.25")
+    expect(tile(page, figures, "z")).to_contain_text("−1.25")
     expect(tile(page, figures, "z")).to_contain_text("n 178")
     expect(tile(page, figures, "Half-life")).to_contain_text("–")
     expect(tile(page, figures, "Half-life")).to_contain_text("warming: not enough has been seen")
     expect(tile(page, figures, "Effective, bps")).to_contain_text("0.734")
     expect(tile(page, figures, "Effective, bps")).to_contain_text("n 17 trades · seen 100%")
     expect(tile(page, figures, "Realised 60 s, bps")).to_contain_text("no_trades: no trade fell")
-    expect(tile(page, figures, "Imbalance")).to_contain_text("0.31")
+    # What rounds to 0 has no sign.
+    expect(tile(page, figures, "Imbalance").locator("dd").first).to_have_text("0.00")
     expect(page.locator("#band-note")).not_to_contain_text("No band yet")
     gateway.publish("spreads", [unseen(BTC, end + 1, "gap")])
     expect(tile(page, figures, "15 s mean, bps")).to_contain_text("gap: ")
@@ -333,8 +351,21 @@ def test_venues_show_the_best_prices_and_crossings_net_of_fees(
     expect(venues.locator(".best.bid")).to_contain_text("101")
     expect(venues.locator(".best.ask")).to_contain_text("100.5")
     expect(venues).to_contain_text("Buy on kraken, sell on coinbase: gross 49.75 bps")
-    expect(venues).to_contain_text("net of fees -30.25 bps")
+    expect(venues).to_contain_text("net of fees −30.25 bps")
     assert gateway.asked("/v1/coins/BTC/venues")[0] == {"quote": "USD"}
+    # While the system starts, and where prices have many digits.
+    venues.get_by_role("link", name="kraken").focus()
+    left_out = {"binance:BTC-USD": "warming", COINBASE_BTC: "down"}
+    quotes = [(BTC, 0.00001734, 0.000017362)]
+    gateway.answer("/v1/coins/BTC/venues", lambda *_: made.venues(quotes, now(), left_out))
+    expect(venues.locator(".best.bid")).to_have_text("0.000017340 best")
+    expect(venues.get_by_role("rowheader")).to_have_text(
+        ["kraken", "binance waiting", "coinbase down"]
+    )
+    expect(venues.get_by_role("link", name="kraken")).to_be_focused()
+    note = venues.locator(".chart-note")
+    expect(note).to_contain_text("Left out: binance (not enough has been seen yet).")
+    expect(note).to_contain_text("Left out: coinbase (the connection to the exchange is closed).")
 
 
 def test_a_suggestion_takes_the_fees_that_were_edited(
@@ -378,6 +409,16 @@ def test_a_refused_suggestion_is_told_in_words(gateway: MockGateway, open_page: 
     )
     expect(page.locator("dl[aria-label='Suggestion']")).to_be_hidden()
 
+    def starting(*_: Any) -> Data:
+        detail = "expected to be ready, but still reading kraken_quotes"
+        raise Refusal(503, detail, waiting_for=["kraken_quotes"])
+
+    gateway.answer("/v1/orders/suggestion", starting)
+    box.get_by_role("button", name="Suggest a price").click()
+    expect(box.get_by_role("status")).to_have_text(
+        "Refused: The gateway is still reading what there is, and answers in a moment."
+    )
+
 
 def test_routes_are_compared_and_the_cheapest_is_marked(
     gateway: MockGateway, open_page: OpenPage
@@ -412,6 +453,7 @@ def test_a_phone_scrolls_a_coin_in_one_direction_only(open_page: OpenPage, schem
         "html, body, header, .view-page, .columns, .column, .panel, .chart-head",
     )
     assert wide == []
+    assert faint(page) == []
     shade = page.locator(".candles canvas").first.evaluate(
         "(canvas) => canvas.getContext('2d').getImageData(2, 40, 1, 1).data[0]"
     )

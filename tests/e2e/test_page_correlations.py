@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from services.gateway.web.dev import made
 from services.gateway.web.dev.mock_gateway import Data, MockGateway, Query, Refusal, iso
-from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, now, spread, until
+from tests.e2e.page_values import BTC, ETH, PHONE, WITHIN_MS, OpenPage, faint, now, spread, until
 
 COINS = ["BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "LTC", "DOT", "LINK", "SHIB"]
 MANY = [f"C{index:03d}" for index in range(500)]
@@ -63,6 +63,11 @@ def canvas(page: Page) -> Locator:
     return page.get_by_role("application")
 
 
+def shown(r: float) -> str:
+    """Return a correlation as the page writes it."""
+    return f"{r:.3f}".replace("-", "−")
+
+
 def place(page: Page, row: int, column: int, coins: int) -> tuple[float, float]:
     """Return where the middle of a cell lies on the canvas."""
     box = canvas(page).bounding_box()
@@ -99,10 +104,10 @@ def test_five_hundred_coins_are_drawn_and_the_cell_under_the_pointer_is_told(
         x, y = place(page, row, column, 500)
         canvas(page).hover(position={"x": x, "y": y})
         told = page.get_by_role("status").filter(has_text=f"{MANY[row]} – {MANY[column]}")
-        expect(told).to_contain_text(f"r {matrix['matrix'][row][column]:.3f}")
+        expect(told).to_contain_text(f"r {shown(matrix['matrix'][row][column])}")
         expect(told).to_contain_text("n 342")
         expect(told).to_contain_text("effective n 57")
-        expect(told).to_contain_text(re.compile(r"95 %: -?[01]\.\d{3} to -?[01]\.\d{3}"))
+        expect(told).to_contain_text(re.compile(r"95 %: −?[01]\.\d{3} to −?[01]\.\d{3}"))
     drawn = {tuple(colour(page, 499 - i, i, 500)) for i in range(0, 500, 7)}
     assert len(drawn) > 10
 
@@ -170,12 +175,20 @@ def test_a_new_step_is_shown_with_what_it_rests_on(
 
     until(page, asked)
     assert [(s["keys"], s["coins"]) for s in asked()] == [([TABLE], COINS)]
-    later = now() + 10
+    panel = page.locator(".changed-panel")
+    panel.get_by_role("button").last.click()
+    until(page, lambda: any(path.endswith("/history") for path, _ in gateway.requests))
+    panel.get_by_role("button").last.focus()
+    asked_before = len(gateway.requests)
+    later = now() + 70
     step = {**made.matrix(COINS, later, TABLE), "masked": ["kraken/2"], "rest_share": 0.5}
     gateway.publish("correlations", [(TABLE, later // 10, step)])
     expect(about(page)).to_contain_text(iso(later)[11:19])
     expect(about(page)).to_contain_text("Made without kraken/2, which came late.")
     expect(about(page)).to_contain_text("50% of the returns from candles.")
+    expect(panel.get_by_role("button").last).to_be_focused()
+    # An open pair does not stay behind the matrix.
+    until(page, lambda: len(gateway.requests) == asked_before + 2)
     page.get_by_role("link", name="← All markets").click()
     expect(page.get_by_role("table")).to_be_visible()
     until(page, lambda: gateway.unsubscriptions)
@@ -191,7 +204,7 @@ def test_a_pair_is_looked_up_by_keyboard(gateway: MockGateway, open_page: OpenPa
     panel = page.get_by_role("region", name="BTC – SOL")
     expect(panel).to_be_visible()
     now_pair = made.pair("BTC", "SOL", 0)
-    expect(panel.locator(".tile.r")).to_contain_text(f"{now_pair['correlation']:.3f}")
+    expect(panel.locator(".tile.r")).to_contain_text(shown(now_pair["correlation"]))
     expect(panel.locator(".tile.r")).to_contain_text("z 2.4: changed")
     expect(panel.locator(".tile.observations")).to_contain_text("342")
     expect(panel.locator(".tile.effective")).to_contain_text("57")
@@ -240,7 +253,7 @@ def test_few_coins_are_a_table_of_text_too(open_page: OpenPage) -> None:
     expect(table.get_by_role("rowheader")).to_have_text(COINS)
     matrix = made.matrix(COINS, 0, TABLE, thin=["DOT"])["matrix"]
     row = table.get_by_role("row").nth(1)
-    expect(row.get_by_role("cell").nth(1)).to_have_text(re.compile(f"{matrix[0][1]:.3f}"))
+    expect(row.get_by_role("cell").nth(1)).to_contain_text(shown(matrix[0][1]))
     expect(row.get_by_role("cell").nth(COINS.index("DOT"))).to_have_text("– thin")
     page.get_by_label("Coins", exact=True).select_option("*")
     expect(about(page)).to_contain_text("500 coins")
@@ -271,6 +284,10 @@ def test_a_refused_matrix_says_why(gateway: MockGateway, open_page: OpenPage) ->
     gateway.answer("/v1/correlations", refuse)
     page = open_page("#/correlations")
     expect(page.get_by_text("No matrix: expected a table out of none yet")).to_be_visible()
+    # Nobody need come and reload the page.
+    gateway.answer("/v1/correlations", lambda *_: made.matrix(COINS, now(), TABLE))
+    expect(about(page)).to_contain_text("10 coins", timeout=WITHIN_MS)
+    expect(page.get_by_text("No matrix:")).to_be_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -282,12 +299,18 @@ def test_a_phone_scrolls_correlations_in_one_direction_only(
     canvas(page).tap(position={"x": x, "y": y})
     expect(page.get_by_role("heading", name="BTC – ETH")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="BTC – ETH  ·  r")).to_be_attached()
+    # What has come to lie under the finger was not clicked.
+    table = page.locator("details.as-table")
+    expect(table).not_to_have_attribute("open", "")
+    table.locator("summary").click()
+    expect(table.get_by_role("table")).to_be_visible()
     wide = page.evaluate(
         """(parts) => [...document.querySelectorAll(parts)]
             .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.className)""",
         "html, body, header, .view-page, .columns, .column, .panel, .chart-head",
     )
     assert wide == []
+    assert faint(page) == []
     # 0 lies near the ground's own shade, in either theme.
     expect(page.locator("html")).to_have_attribute("data-theme", scheme)
     weakest = colour(page, 0, 9, 10)

@@ -238,6 +238,22 @@ def test_a_late_line_is_told_once() -> None:
     ]
 
 
+def test_a_status_is_not_told_twice() -> None:
+    """What a market comes to while its line is late is told when the line is in time again."""
+    desk = Desk(Settings(source="simulated"))
+    outlet = subscribed(desk, BTC)
+    desk.take(second(1), quotes(0, 1.0, {BTC: quote(0.9)}))
+    desk.clock.seconds = START + 7.0
+    desk.gateway.beat()
+    desk.take(quotes(1, 6.0, {BTC: quote(5.5)}, unseen=[(BTC, 1.0, 5.0, "gap")]))
+    desk.take(quotes(2, 7.0, unseen=[(BTC, 6.0, 7.0, "stale")]))
+    desk.take(second(7))
+    desk.gateway.beat()
+    desk.take(quotes(3, 8.0, {BTC: quote(7.5)}))
+    told = [message for message in outlet.messages() if message["type"] == "status"]
+    assert [message["status"] for message in told] == ["line_delayed", "stale", "live"]
+
+
 def test_a_market_that_is_down_is_not_late() -> None:
     """Its last row stands until it is seen again; a source without a word is late all the same."""
     desk = Desk(Settings(source="simulated"))

@@ -131,7 +131,9 @@ class _Rest:
         found = [
             m for m in self.markets.values() if (m.coin, m.quote) == (names[0], query["quote"])
         ]
-        return made.venues([(m.key, m.bid, m.ask) for m in found], int(time.time()))
+        seen = [(m.key, m.bid, m.ask) for m in found if not m.unseen]
+        left_out = {m.key: m.unseen[0] for m in found if m.unseen}
+        return made.venues(seen, int(time.time()), left_out)
 
     def correlations(self, _: tuple[str, ...], query: Query) -> Data:
         wanted = query.get("coins")

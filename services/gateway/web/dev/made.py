@@ -183,8 +183,14 @@ def pair_history(a: str, b: str, query: Data) -> Data:
     return {"data": points, "next": None, "complete_from": query["start"], "returns": returns}
 
 
-def venues(quotes: Sequence[tuple[str, float, float]], as_of: int) -> Data:
-    """Answer what these markets bid and ask, at a taker's fee of 40 bps everywhere."""
+def venues(
+    quotes: Sequence[tuple[str, float, float]], as_of: int, left_out: Data | None = None
+) -> Data:
+    """Answer what these markets bid and ask, at a taker's fee of 40 bps everywhere.
+
+    `left_out` has the markets that cannot be seen, and why.
+    """
+    unseen = left_out or {}
 
     def best(side: int, price: float) -> Data:
         return {"price": price, "markets": [quote[0] for quote in quotes if quote[side] == price]}
@@ -197,15 +203,20 @@ def venues(quotes: Sequence[tuple[str, float, float]], as_of: int) -> Data:
         if sell[1] > buy[2]
     ]  # fmt: skip
     return {
-        "as_of": iso(as_of),
-        "best_bid": best(1, max(quote[1] for quote in quotes)),
-        "best_ask": best(2, min(quote[2] for quote in quotes)),
+        "as_of": iso(as_of) if quotes else None,
+        "best_bid": best(1, max(quote[1] for quote in quotes)) if quotes else None,
+        "best_ask": best(2, min(quote[2] for quote in quotes)) if quotes else None,
         "venues": [
             {"market": market, "exchange": market.partition(":")[0], "bid": bid, "ask": ask,
              "taker_bps": 40.0, "stale": False, "reasons": {}}
             for market, bid, ask in quotes
+        ] + [
+            {"market": market, "exchange": market.partition(":")[0], "bid": None, "ask": None,
+             "taker_bps": 40.0, "stale": True, "reasons": {"bid": reason, "ask": reason}}
+            for market, reason in unseen.items()
         ],
-        "crossings": crossings, "left_out": [], "stale": False, "reasons": {},
+        "crossings": crossings, "stale": not quotes, "reasons": {},
+        "left_out": [{"market": market, "reason": unseen[market]} for market in unseen],
     }  # fmt: skip
 
 

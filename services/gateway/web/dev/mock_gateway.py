@@ -41,10 +41,11 @@ Answer = Callable[[tuple[str, ...], Query], Data]
 class Refusal(Exception):  # noqa: N818 - what an answer raises so that it becomes a problem
     """An answer that is a problem."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, **more: Any) -> None:
         super().__init__(detail)
         self.status = HTTPStatus(status)
         self.detail = detail
+        self.more = more
 
 
 def iso(seconds: float) -> str:
@@ -278,7 +279,7 @@ class MockGateway:
 def _problem(refusal: Refusal, path: str) -> Response:
     problem = {
         "type": "about:blank", "title": refusal.status.phrase, "status": int(refusal.status),
-        "detail": refusal.detail, "instance": path,
+        "detail": refusal.detail, "instance": path, **refusal.more,
     }  # fmt: skip
     return _response(refusal.status, "application/problem+json", json.dumps(problem).encode())
 

@@ -11,6 +11,18 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** Puts these into a host in this order; one that stays keeps the keyboard's focus. */
+export function arrange(host: HTMLElement, nodes: HTMLElement[]): void {
+  if (nodes.length === host.children.length && nodes.every((node, i) => host.children[i] === node)) {
+    return;
+  }
+  const focused = document.activeElement;
+  host.replaceChildren(...nodes);
+  if (focused instanceof HTMLElement && host.contains(focused)) {
+    focused.focus({ preventScroll: true });
+  }
+}
+
 /** A text that is written many times: an equal text touches nothing. */
 export class LiveText {
   private readonly node = document.createTextNode("");

@@ -1,6 +1,8 @@
 /** Numbers and times as text. Nothing here decides what a number means. */
 
 export const NOTHING = "–";
+// As wide as a digit, where a hyphen is not.
+const MINUS = "−";
 
 const SIGNIFICANT = 8;
 const formats = new Map<number, Intl.NumberFormat>();
@@ -13,6 +15,7 @@ export function decimalsOf(price: number): number {
   return Math.max(0, Math.min(own, SIGNIFICANT - 1 - magnitude, 12));
 }
 
+/** What rounds to 0 has no sign. */
 export function fixed(value: number, decimals: number): string {
   let format = formats.get(decimals);
   if (!format) {
@@ -22,7 +25,8 @@ export function fixed(value: number, decimals: number): string {
     });
     formats.set(decimals, format);
   }
-  return format.format(value);
+  const size = format.format(Math.abs(value));
+  return value < 0 && /[1-9]/.test(size) ? MINUS + size : size;
 }
 
 /** Basis points: small ones keep their digits, large ones need none. */
@@ -47,12 +51,12 @@ export function ratio(value: number): string {
 
 export function percent(share: number): string {
   // 99.96 % is not all of it.
-  return `${Math.floor(share * 100 + 1e-9)}%`;
+  return `${fixed(Math.floor(share * 100 + 1e-9), 0)}%`;
 }
 
 export function age(seconds: number): string {
   const s = Math.max(0, seconds);
-  if (s < 10) return `${s.toFixed(1)} s`;
+  if (s < 10) return `${fixed(s, 1)} s`;
   if (s < 120) return `${Math.floor(s)} s`;
   if (s < 7200) return `${Math.floor(s / 60)} min`;
   if (s < 172_800) return `${Math.floor(s / 3600)} h`;

@@ -38,7 +38,7 @@ export class LineView {
   private wasLive = false;
 
   becomes(line: LineState): void {
-    if (this.line === "live" && line !== "live") this.lostAt = performance.now();
+    if (this.line === "live" && line !== "live") this.lostAt = Date.now();
     this.wasLive ||= line === "live";
     this.line = line;
   }
@@ -82,7 +82,7 @@ export class LineView {
   }
 
   private waiting(stream: Stream): string {
-    const since = this.lostAt ? `For ${age((performance.now() - this.lostAt) / 1000)}. ` : "";
+    const since = this.lostAt ? `For ${age((Date.now() - this.lostAt) / 1000)}. ` : "";
     const seconds = Math.ceil(stream.secondsToRetry);
     if (this.line === "silent") return since;
     return since + (seconds > 0 ? `Next attempt in ${seconds} s.` : "Trying…");

@@ -22,7 +22,10 @@ const RENDER_MS = 160;
 const QUOTES_MS = 250;
 // What was missed is asked for only where it is worth its parsing.
 const MISSED_AT_MOST = 30_000;
-const BACKFILL_CLOSES_MS = 6_000;
+// Seconds that a source may be behind the newest one without being late; more come twice then.
+const BEHIND_AT_MOST = 5;
+const BACKFILL_BEGINS_MS = 1_500;
+const BACKFILL_CLOSES_MS = 60_000;
 const LOADING_SHOWS_MS = 400;
 
 const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream`;
@@ -39,9 +42,9 @@ let source: Source | null = null;
 let shown: Route = { view: "table" };
 let started = false;
 let view: View | null = null;
+// By the clock on the wall, as `performance.now` stands still while a machine sleeps.
 let lastItems = -Infinity;
 let newestMoved = 0;
-let backfilled = false;
 
 const schedule = new Schedule(render, RENDER_MS);
 const table = new TableView(part("scroller"), book, theme, schedule.soon, (shown, known) => {
@@ -79,31 +82,45 @@ function take(items: Item[]): void {
   const newest = book.newestAsOf;
   book.take(items);
   view?.take(items);
-  lastItems = performance.now();
-  if (book.newestAsOf > newest) newestMoved = lastItems;
-  if (newest === 0 && book.newestAsOf > 0) window.setTimeout(backfill, 1_500);
+  lastItems = Date.now();
+  if (book.newestAsOf > newest) newestMoved = performance.now();
+  if (newest === 0 && book.newestAsOf > 0) window.setTimeout(backfill, BACKFILL_BEGINS_MS);
   schedule.soon();
 }
 
-/** From where the table goes on after a lost connection; nothing for a first snapshot. */
+/** From where the table goes on after a lost connection; nothing where a snapshot is to come. */
 function missed(): Record<string, number> | undefined {
-  const seconds = (performance.now() - lastItems) / 1000;
-  if (seconds > SPARK_SECONDS || seconds * book.rows.size > MISSED_AT_MOST) return undefined;
-  return { "*": book.newestAsOf };
+  const seconds = (Date.now() - lastItems) / 1000;
+  if (seconds <= SPARK_SECONDS && seconds * book.rows.size <= MISSED_AT_MOST) {
+    return { "*": book.newestAsOf - BEHIND_AT_MOST };
+  }
+  // At opening the first figures say from where.
+  if (book.newestAsOf > 0) window.setTimeout(backfill, BACKFILL_BEGINS_MS);
+  return undefined;
 }
 
-/** Fills the sparklines at opening, over a connection of its own that ends when it has. */
+/** Fills the sparklines before a snapshot, over a connection of its own that ends when it has. */
 function backfill(): void {
-  if (backfilled || book.rows.size * SPARK_SECONDS > MISSED_AT_MOST) return;
-  backfilled = true;
-  const from = book.newestAsOf - SPARK_SECONDS + 2;
+  if (book.rows.size * SPARK_SECONDS > MISSED_AT_MOST) return;
+  const until = book.newestAsOf;
+  const from = until - SPARK_SECONDS + 2;
   const past = new Stream(
     address,
     [{ channel: "spreads", keys: ["*"], resume: () => ({ "*": from }) }],
     clock,
     key.get,
-    { items: (items) => book.take(items), state: () => undefined, error: () => undefined },
+    {
+      items: (items) => {
+        book.take(items);
+        schedule.soon();
+        // They come in the order of their seconds.
+        if (items.some(({ seq }) => seq >= until)) past.close();
+      },
+      state: () => undefined,
+      error: () => undefined,
+    },
   );
+  // A gateway that has nothing of these seconds never comes to their end.
   window.setTimeout(() => past.close(), BACKFILL_CLOSES_MS);
 }
 
@@ -123,6 +140,12 @@ async function learn(): Promise<void> {
   }
 }
 
+/** Where time stands, in seconds. */
+function present(): number {
+  const isReplay = source === "none" || !clock.isKnown;
+  return (isReplay && book.newestAsOf) || clock.now() / 1000;
+}
+
 function render(now: number): void {
   // A replay lives in its own time; what counts there is how long ago that has last moved.
   const event = source === "none" && book.newestAsOf > 0 ? book.newestAsOf : null;
@@ -140,6 +163,7 @@ const around: Surroundings = {
   rest,
   book,
   clock,
+  present,
   key: key.get,
   theme,
   request: schedule.soon,
@@ -228,7 +252,7 @@ window.addEventListener("keydown", (event) => {
   else if (event.key === "Escape" && filter.value) {
     filter.value = "";
     table.filterBy("");
-  } else if (event.key === "/" && shown.view === "table" && document.activeElement !== filter) {
+  } else if (event.key === "/" && shown.view === "table" && !writing) {
     event.preventDefault();
     filter.focus();
   }

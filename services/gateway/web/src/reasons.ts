@@ -16,7 +16,20 @@ const SENTENCES: Record<Reason, string> = {
 };
 
 export function explain(reason: Reason): string {
-  return `${reason}: ${SENTENCES[reason] ?? "undefined"}`;
+  return `${reason}: ${inWords(reason)}`;
+}
+
+/** The sentence alone. */
+export function inWords(reason: Reason): string {
+  return SENTENCES[reason] ?? "undefined";
+}
+
+// The words of the table's last column, where they are not the reason's own.
+const STANDINGS: Partial<Record<Reason, string>> = { warming: "waiting", line_delayed: "delayed" };
+
+/** How a market stands of which this is the reason. */
+export function standingOf(reason: Reason): string {
+  return STANDINGS[reason] ?? reason;
 }
 
 // Where a figure is made of many observations, some reasons mean something wider.
@@ -27,5 +40,5 @@ const OF_FIGURES: Partial<Record<Reason, string>> = {
 
 /** The same of a figure that is no price. */
 export function explainFigure(reason: Reason): string {
-  return `${reason}: ${OF_FIGURES[reason] ?? SENTENCES[reason] ?? "undefined"}`;
+  return `${reason}: ${OF_FIGURES[reason] ?? inWords(reason)}`;
 }

@@ -15,6 +15,8 @@ export interface Surroundings {
   rest: Rest;
   book: MarketBook;
   clock: ServerClock;
+  /** Where time stands, in seconds: the gateway's now; in a replay its newest event time. */
+  present: () => number;
   key: () => string | null;
   theme: Theme;
   /** Asks for a call of `render`. */

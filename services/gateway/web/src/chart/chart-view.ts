@@ -12,6 +12,9 @@ import { Plot, PRICE_SPEC, SPREAD_SPEC } from "./plot";
 import { Readout } from "./readout";
 import { Recent } from "./recent";
 
+// The first seconds are not asked for, and have gone out of sight by the time anybody wonders.
+const SOON_FILLED = 15;
+
 export class ChartView implements View {
   readonly title: string;
   private readonly recent: Recent;
@@ -101,14 +104,21 @@ export class ChartView implements View {
 
   private describe(until: number, holes: Hole[]): void {
     const { history, line, refused } = this.recent;
-    const unseen = holes.reduce((sum, { start, end }) => sum + end - start + 1, 0);
+    const left = holes.filter(({ why }) => why !== "not held");
+    const unseen = left.reduce((sum, { start, end }) => sum + end - start + 1, 0);
     const from = utcTime((until - HISTORY_SECONDS + 1) * 1000);
     const parts = [
       `${from} to ${utcTime(until * 1000)} UTC: ${history.filled(until)} of ${HISTORY_SECONDS} s seen.`,
     ];
     if (unseen > 0) {
-      const reasons = new Set(holes.map(({ reason }) => (reason ? explain(reason) : "no figures")));
+      const reasons = new Set(
+        left.map(({ why }) => (why === "no figures" || why === "not held" ? why : explain(why))),
+      );
       parts.push(`${unseen} s left out (${[...reasons].join("; ")}).`);
+    }
+    const notHeld = holes.find(({ why }) => why === "not held");
+    if (notHeld && notHeld.end < until && notHeld.end - notHeld.start > SOON_FILLED) {
+      parts.push(`What is held begins at ${utcTime((notHeld.end + 1) * 1000)}.`);
     }
     if (line !== "live") parts.push("The connection of this chart is being made again.");
     part("chart-note").textContent = refused || parts.join(" ");

@@ -5,6 +5,9 @@ import { SecondRing } from "../second-ring";
 
 export const HISTORY_SECONDS = 900;
 
+// As long as the gateway calls a line in time.
+const ON_ITS_WAY = 5;
+
 export const FIELDS = [
   "bid",
   "ask",
@@ -18,11 +21,14 @@ export const FIELDS = [
 export type Field = (typeof FIELDS)[number];
 export type Column = (number | null)[];
 
-/** A run of seconds without a quote; without a reason nothing at all was published for them. */
+/**
+ * A run of seconds without a quote. `no figures`: nothing at all was published for them; `not held`:
+ * they lie before all that the gateway has.
+ */
 export interface Hole {
   start: number;
   end: number;
-  reason: Reason | null;
+  why: Reason | "no figures" | "not held";
 }
 
 export class History {
@@ -91,26 +97,30 @@ export class History {
     return [seconds, ...fields.map((field) => seconds.map((second) => this.at(field, second)))];
   }
 
-  /** The holes between the first second ever known and `until`. */
+  /** The holes of the 15 minutes up to `until`. */
   holes(until: number): Hole[] {
     const holes: Hole[] = [];
-    let open: Hole | null = null;
-    const start = Math.max(until - HISTORY_SECONDS + 1, this.first);
-    for (let second = start; second <= until; second += 1) {
+    const start = until - HISTORY_SECONDS + 1;
+    if (this.first > start) {
+      holes.push({ start, end: Math.min(this.first - 1, until), why: "not held" });
+    }
+    // A market has no row after the first that says why, until it is seen again.
+    let last: Hole["why"] = "no figures";
+    if (this.newest < start) last = this.reasonAt(this.newest) ?? last;
+    for (let second = Math.max(start, this.first); second <= until; second += 1) {
       if (this.at("spreadBps", second) !== null) {
-        open = null;
+        last = "no figures";
         continue;
       }
-      // A market has no row after the first that says why, until it is seen again.
-      const told: Reason | null = this.reasonAt(second);
-      const reason: Reason | null = told ?? (open as Hole | null)?.reason ?? null;
-      if (open && open.reason === reason) {
-        open.end = second;
-      } else {
-        open = { start: second, end: second, reason };
-        holes.push(open);
-      }
+      const why: Hole["why"] = this.reasonAt(second) ?? last;
+      last = why;
+      const open = holes.at(-1);
+      if (open?.why === why && open.end === second - 1) open.end = second;
+      else holes.push({ start: second, end: second, why });
     }
+    // Sources do not wait for each other: this one's newest row may be on its way.
+    const newest = holes.at(-1);
+    if (newest?.why === "no figures" && newest.start > until - ON_ITS_WAY) holes.pop();
     return holes;
   }
 }

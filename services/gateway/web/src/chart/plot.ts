@@ -91,6 +91,7 @@ export class Plot {
       ...(spec.band ? { bands: [bandOf(spec.band, theme)] } : {}),
       hooks: {
         drawClear: [(plot) => this.shade(plot)],
+        draw: [(plot) => this.name(plot)],
         setCursor: [
           (plot) => {
             const index = plot.cursor.idx;
@@ -120,6 +121,25 @@ export class Plot {
   }
 
   private shade(plot: uPlot): void {
+    this.eachHole(plot, (context, { left, right, top, height }) => {
+      context.fillStyle = this.theme.colour("hole");
+      context.fillRect(left, top, right - left, height);
+    });
+  }
+
+  /** After the lines of the grid, which would go through the words. */
+  private name(plot: uPlot): void {
+    this.eachHole(plot, (context, { left, right, top }, { why }) => {
+      if (right - left < context.measureText(why).width + 8 * uPlot.pxRatio) return;
+      context.fillStyle = this.theme.colour("muted");
+      context.fillText(why, (left + right) / 2, top + 6 * uPlot.pxRatio);
+    });
+  }
+
+  private eachHole(
+    plot: uPlot,
+    draw: (context: CanvasRenderingContext2D, place: Place, hole: Hole) => void,
+  ): void {
     const { ctx: context, bbox } = plot;
     context.save();
     context.beginPath();
@@ -128,19 +148,21 @@ export class Plot {
     context.textAlign = "center";
     context.textBaseline = "top";
     context.font = FONT.replace("11px", `${11 * uPlot.pxRatio}px`);
-    for (const { start, end, reason } of this.holes) {
+    for (const hole of this.holes) {
       // A second's value is that of the time before it, so the hole begins a second earlier.
-      const left = plot.valToPos(start - 1, "x", true);
-      const right = plot.valToPos(end, "x", true);
-      context.fillStyle = this.theme.colour("hole");
-      context.fillRect(left, bbox.top, right - left, bbox.height);
-      if (reason && right - left > 44 * uPlot.pxRatio) {
-        context.fillStyle = this.theme.colour("muted");
-        context.fillText(reason, (left + right) / 2, bbox.top + 6 * uPlot.pxRatio);
-      }
+      const left = Math.max(bbox.left, plot.valToPos(hole.start - 1, "x", true));
+      const right = plot.valToPos(hole.end, "x", true);
+      draw(context, { left, right, top: bbox.top, height: bbox.height }, hole);
     }
     context.restore();
   }
+}
+
+interface Place {
+  left: number;
+  right: number;
+  top: number;
+  height: number;
 }
 
 function bandOf({ upper, lower, colour }: NonNullable<PlotSpec["band"]>, theme: Theme): uPlot.Band {

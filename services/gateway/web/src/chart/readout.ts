@@ -69,7 +69,7 @@ export class Readout {
       this.feedText.set("");
       return;
     }
-    const skew = feed.clock_skew_ms === null ? "" : ` · clock skew ${Math.round(feed.clock_skew_ms)} ms`;
+    const skew = feed.clock_skew_ms === null ? "" : ` · clock skew ${fixed(feed.clock_skew_ms, 0)} ms`;
     this.feedText.set(
       `Feed ${feed.status} since ${utcTime(Date.parse(feed.since))}${feed.detail ? ` (${feed.detail})` : ""}: ` +
         `quotes ${fixed(feed.quotes, 0)} · trades ${fixed(feed.trades, 0)} · gaps ${feed.gaps} · ` +

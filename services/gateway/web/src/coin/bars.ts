@@ -80,7 +80,7 @@ export interface Choice {
 
 export interface Answer {
   bars: Bar[];
-  /** From when on bars are held, where that is later than the span's start. */
+  /** From when on bars are held, where that is later than the span's start; Infinity: none are. */
   completeFrom: number | null;
 }
 
@@ -95,7 +95,8 @@ export async function fetchBars(
     { interval, quote, exchange, start: isoOf(start), end: isoOf(end) },
     signal,
   );
-  const from = secondsOf(first["complete_from"]);
+  const told = secondsOf(first["complete_from"]);
+  const from = Number.isNaN(told) ? Infinity : told;
   const bars = data.map(barOf).filter((bar) => bar !== null);
   return { bars, completeFrom: from > start ? from : null };
 }

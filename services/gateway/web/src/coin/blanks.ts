@@ -25,8 +25,13 @@ export class Blanks implements ISeriesPrimitive {
     private readonly chart: IChartApi,
     private readonly theme: Theme,
   ) {
-    const renderer: IPrimitivePaneRenderer = { draw: (target) => this.draw(target) };
-    this.views = [{ zOrder: () => "bottom", renderer: () => renderer }];
+    const shades: IPrimitivePaneRenderer = { draw: (target) => this.shade(target) };
+    const words: IPrimitivePaneRenderer = { draw: (target) => this.name(target) };
+    // The lines of the grid lie between, and would go through the words.
+    this.views = [
+      { zOrder: () => "bottom", renderer: () => shades },
+      { zOrder: () => "normal", renderer: () => words },
+    ];
   }
 
   show(blanks: Blank[]): void {
@@ -46,21 +51,32 @@ export class Blanks implements ISeriesPrimitive {
     return this.views;
   }
 
-  private draw(target: Target): void {
+  private shade(target: Target): void {
+    target.useMediaCoordinateSpace(({ context, mediaSize }) => {
+      context.fillStyle = this.theme.colour("hole");
+      for (const { left, right } of this.places()) {
+        context.fillRect(left, 0, Math.max(1, right - left), mediaSize.height);
+      }
+    });
+  }
+
+  private name(target: Target): void {
     target.useMediaCoordinateSpace(({ context, mediaSize }) => {
       context.font = "11px ui-sans-serif, system-ui, sans-serif";
       context.textAlign = "center";
       context.textBaseline = "top";
-      for (const { start, end, label } of this.blanks) {
-        const left = this.xOf(start);
-        const right = this.xOf(end);
-        if (left === null || right === null) continue;
-        context.fillStyle = this.theme.colour("hole");
-        context.fillRect(left, 0, Math.max(1, right - left), mediaSize.height);
+      context.fillStyle = this.theme.colour("muted");
+      for (const { left, right, label } of this.places()) {
         if (right - left < LEAST_WIDTH_FOR_WORDS) continue;
-        context.fillStyle = this.theme.colour("muted");
         context.fillText(label, (Math.max(0, left) + Math.min(mediaSize.width, right)) / 2, 8);
       }
+    });
+  }
+
+  private places(): { left: number; right: number; label: string }[] {
+    return this.blanks.flatMap(({ start, end, label }) => {
+      const [left, right] = [this.xOf(start), this.xOf(end)];
+      return left === null || right === null ? [] : [{ left, right, label }];
     });
   }
 

@@ -14,7 +14,7 @@ import {
   type UTCTimestamp,
   type WhitespaceData,
 } from "lightweight-charts";
-import { decimalsOf } from "../format";
+import { decimalsOf, fixed } from "../format";
 import type { Theme } from "../theme";
 import { INTERVAL_SECONDS, type Bar, type Blank, type Span } from "./bars";
 import { Blanks } from "./blanks";
@@ -177,7 +177,7 @@ export class CandleChart {
             ? {
                 type: "custom",
                 minMove: 0.0001,
-                formatter: (value: number) => `${(value * 100).toFixed(1)}%`,
+                formatter: (value: number) => `${fixed(value * 100, 1)}%`,
               }
             : { type: "price", ...this.precision(kind === "number" ? 1 : this.decimals) },
       },

@@ -1,10 +1,10 @@
 /** The direct market against two legs over another coin, spreads and fees of all included. */
 
-import { isFields, numberOf, reasonsOf, textOf, type Fields } from "../contract";
+import { isFields, numberOf, reasonsOf, textOf, type Fields, type Reason } from "../contract";
 import { LiveText, element } from "../element";
 import { NOTHING, basisPoints, decimalsOf, fixed, utcTime } from "../format";
 import { Latest } from "../line/rest";
-import { explainFigure } from "../reasons";
+import { explainFigure, inWords } from "../reasons";
 import type { Surroundings } from "../view";
 import { Picker } from "../picker";
 
@@ -84,7 +84,7 @@ export class RouteBox {
     const leftOut = isFields(answer["left_out"]) ? Object.entries(answer["left_out"]) : [];
     const named = leftOut
       .slice(0, SHOWN_AT_MOST)
-      .map(([market, why]) => `${market} (${String(why)})`);
+      .map(([market, why]) => `${market} (${inWords(textOf(why) as Reason)})`);
     const others = leftOut.length - named.length;
     const without = named.join(", ") + (others > 0 ? ` and ${others} more` : "");
     const shown = routes.slice(0, SHOWN_AT_MOST);

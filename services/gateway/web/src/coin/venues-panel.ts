@@ -1,12 +1,12 @@
 /** Best bid and ask over the venues of a coin, and where one could sell above what another asks. */
 
-import { isFields, numberOf, reasonsOf, textOf, type Fields, type Reason } from "../contract";
-import { LiveText, element } from "../element";
-import { NOTHING, basisPoints, fixed, utcTime } from "../format";
+import { isFields, numberOf, textOf, type Fields, type Reason } from "../contract";
+import { LiveText, arrange, element } from "../element";
+import { NOTHING, basisPoints, decimalsOf, utcTime } from "../format";
 import { Latest } from "../line/rest";
-import { explainFigure } from "../reasons";
-import { hashOf } from "../route";
+import { inWords } from "../reasons";
 import type { Surroundings } from "../view";
+import { VenueRow } from "./venue-row";
 
 const EVERY_MS = 2_000;
 
@@ -16,6 +16,7 @@ export class VenuesPanel {
     "aria-labelledby": "venues-title",
   });
   private readonly body = element("tbody");
+  private rows: VenueRow[] = [];
   private readonly note = new LiveText(element("p", { class: "chart-note" }));
   private readonly crossings = element("ul", { class: "crossings", "aria-label": "Crossings" });
   private readonly latest = new Latest();
@@ -28,7 +29,8 @@ export class VenuesPanel {
   ) {
     const heads = ["Venue", "Bid", "Ask", "Spread, bps", "Taker fee, bps"];
     const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-    const table = element("table", {}, element("thead", {}, head), this.body);
+    const named = { "aria-labelledby": "venues-title" };
+    const table = element("table", named, element("thead", {}, head), this.body);
     this.node.append(
       element("h2", { id: "venues-title" }, "Best bid and ask over venues"),
       element("div", { class: "wide" }, table),
@@ -43,7 +45,7 @@ export class VenuesPanel {
   show(quote: string): void {
     if (quote === this.quote) return;
     this.quote = quote;
-    this.body.replaceChildren();
+    this.offer([]);
     this.ask();
   }
 
@@ -64,7 +66,7 @@ export class VenuesPanel {
         ),
       (answer) => this.fill(answer),
       (words) => {
-        this.body.replaceChildren();
+        this.offer([]);
         this.crossings.replaceChildren();
         this.note.set(words);
       },
@@ -74,67 +76,34 @@ export class VenuesPanel {
   private fill(answer: Fields): void {
     const venues = listOf(answer["venues"]);
     const best = { bid: marketsOf(answer["best_bid"]), ask: marketsOf(answer["best_ask"]) };
-    const decimals = Math.max(
-      0,
-      ...venues.flatMap((venue) => ["bid", "ask"].map((side) => decimalsAt(venue, side))),
+    const prices = venues.flatMap((venue) => [numberOf(venue["bid"]), numberOf(venue["ask"])]);
+    const decimals = Math.max(0, ...prices.map((price) => (price ? decimalsOf(price) : 0)));
+    const leftOut = leftOutOf(answer["left_out"]);
+    this.offer(venues.map((venue) => textOf(venue["market"])));
+    this.rows.forEach((row, index) =>
+      row.show(venues[index] ?? {}, best, decimals, leftOut.get(row.market)),
     );
-    this.body.replaceChildren(...venues.map((venue) => rowOf(venue, best, decimals)));
     const crossings = listOf(answer["crossings"]);
     this.crossings.replaceChildren(...crossings.map(crossingOf));
     const asOf = Date.parse(textOf(answer["as_of"]));
     const when = Number.isNaN(asOf) ? "" : ` as of ${utcTime(asOf)} UTC`;
-    const leftOut = listOf(answer["left_out"]).map(leftOutOf).join(" ");
-    const crossed =
-      crossings.length === 0
-        ? `No venue bids above what another one asks${when}.`
-        : `Crossings are gross and net of both taker fees${when}; indicative.`;
-    this.note.set(leftOut ? `${crossed} Left out: ${leftOut}` : crossed);
-  }
-}
-
-function rowOf(
-  venue: Fields,
-  best: Record<"bid" | "ask", string[]>,
-  decimals: number,
-): HTMLElement {
-  const market = textOf(venue["market"]);
-  const reasons = reasonsOf(venue);
-  const name = textOf(venue["exchange"]) || market.split(":")[0] || NOTHING;
-  const cell = (field: "bid" | "ask"): HTMLElement => {
-    const value = numberOf(venue[field]);
-    const reason = reasons[field];
-    const why = value === null && reason ? explainFigure(reason) : "";
-    const td = element(
-      "td",
-      { class: `numeric ${field}` },
-      value === null ? NOTHING : fixed(value, decimals),
-    );
-    if (why) td.title = why;
-    if (best[field].includes(market)) {
-      td.classList.add("best");
-      td.append(element("span", { class: "unseen" }, " best"));
+    let crossed = `No venue bids above what another one asks${when}.`;
+    if (leftOut.size === venues.length) crossed = "No venue can be traded on now.";
+    else if (crossings.length) {
+      crossed = `Crossings are gross and net of both taker fees${when}; indicative.`;
     }
-    return td;
-  };
-  const [bid, ask] = [numberOf(venue["bid"]), numberOf(venue["ask"])];
-  const spread =
-    numberOf(venue["spread_bps"]) ??
-    (bid !== null && ask !== null ? (1e4 * (ask - bid)) / ((ask + bid) / 2) : null);
-  const fee = numberOf(venue["taker_bps"]);
-  const link = element("a", { href: hashOf(market) }, name);
-  const row = element(
-    "tr",
-    {},
-    element("th", { scope: "row" }, market ? link : name),
-    cell("bid"),
-    cell("ask"),
-  );
-  row.append(
-    element("td", { class: "numeric" }, spread === null ? NOTHING : basisPoints(spread)),
-    element("td", { class: "numeric" }, fee === null ? NOTHING : basisPoints(fee)),
-  );
-  if (venue["stale"] === true) row.classList.add("stale");
-  return row;
+    this.note.set([crossed, ...leftOutInWords(leftOut)].join(" "));
+  }
+
+  /** Has a row for each of these; that of one that stays is the same. */
+  private offer(markets: string[]): void {
+    const known = new Map(this.rows.map((row) => [row.market, row]));
+    this.rows = markets.map((market) => known.get(market) ?? new VenueRow(market));
+    arrange(
+      this.body,
+      this.rows.map(({ node }) => node),
+    );
+  }
 }
 
 function crossingOf(crossing: Fields): HTMLElement {
@@ -156,13 +125,20 @@ function marketsOf(best: unknown): string[] {
   return Array.isArray(markets) ? markets.map(textOf) : [];
 }
 
-function leftOutOf(venue: Fields): string {
-  const market = textOf(venue["market"]);
-  return `${market} (${explainFigure(textOf(venue["reason"]) as Reason)}).`;
+/** Why a market is among no best prices, by market. */
+function leftOutOf(told: unknown): Map<string, Reason> {
+  return new Map(
+    listOf(told).map((each) => [textOf(each["market"]), textOf(each["reason"]) as Reason]),
+  );
 }
 
-function decimalsAt(venue: Fields, field: string): number {
-  return (String(numberOf(venue[field]) ?? "").split(".")[1] ?? "").length;
+/** A sentence a reason, with the exchanges it holds for. */
+function leftOutInWords(leftOut: Map<string, Reason>): string[] {
+  return [...new Set(leftOut.values())].map((reason) => {
+    const markets = [...leftOut.keys()].filter((market) => leftOut.get(market) === reason);
+    const names = markets.map((market) => market.split(":")[0]).join(", ");
+    return `Left out: ${names} (${inWords(reason)}).`;
+  });
 }
 
 function listOf(value: unknown): Fields[] {

@@ -1,6 +1,6 @@
 /** Pairs whose correlation has changed against the longer window, to open with a click. */
 
-import { element } from "../element";
+import { LiveText, arrange, element } from "../element";
 import { fixed } from "../format";
 import type { Matrix } from "./matrix";
 
@@ -13,23 +13,43 @@ export class ChangedPanel {
     "aria-labelledby": "changed-title",
   });
 
-  constructor(private readonly open: (a: string, b: string) => void) {}
+  private readonly title = new LiveText(element("h2", { id: "changed-title" }));
+  private readonly list = element("ul", { "aria-labelledby": "changed-title" });
+  private readonly note = new LiveText(element("p", { class: "chart-note" }));
+  private entries = new Map<string, Entry>();
+
+  constructor(private readonly open: (a: string, b: string) => void) {
+    this.node.append(this.title.host, this.list, this.note.host);
+  }
 
   show({ changedPairs, against }: Matrix): void {
-    const title = against ? `Changed against ${against}` : "Changed pairs";
-    const pairs = changedPairs.slice(0, SHOWN_AT_MOST).map(([a, b, z]) => {
-      const button = element("button", { type: "button", class: "button" }, `${a} – ${b}`);
-      if (z !== null) button.append(element("small", {}, ` z ${fixed(z, 1)}`));
-      button.addEventListener("click", () => this.open(a, b));
-      return element("li", {}, button);
-    });
-    const more = changedPairs.length - pairs.length;
-    const none = against ? "No pair has." : "A longer window to compare with has no figures yet.";
-    const note = more > 0 ? `And ${more} more.` : pairs.length ? "" : none;
-    this.node.replaceChildren(
-      element("h2", { id: "changed-title" }, title),
-      element("ul", {}, ...pairs),
-      element("p", { class: "chart-note" }, note),
+    this.title.set(against ? `Changed against ${against}` : "Changed pairs");
+    const shown = changedPairs.slice(0, SHOWN_AT_MOST);
+    const entries = new Map<string, Entry>();
+    for (const [a, b, z] of shown) {
+      const name = `${a} – ${b}`;
+      const entry = this.entries.get(name) ?? new Entry(name, () => this.open(a, b));
+      entry.z.set(z === null ? "" : ` z ${fixed(z, 1)}`);
+      entries.set(name, entry);
+    }
+    this.entries = entries;
+    arrange(
+      this.list,
+      [...entries.values()].map(({ node }) => node),
     );
+    const more = changedPairs.length - shown.length;
+    const none = against ? "No pair has." : "A longer window to compare with has no figures yet.";
+    this.note.set(more > 0 ? `And ${more} more.` : shown.length ? "" : none);
+  }
+}
+
+class Entry {
+  readonly node = element("li");
+  readonly z = new LiveText(element("small"));
+
+  constructor(name: string, clicked: () => void) {
+    const button = element("button", { type: "button", class: "button" }, name, this.z.host);
+    button.addEventListener("click", clicked);
+    this.node.append(button);
   }
 }

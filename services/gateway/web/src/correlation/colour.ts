@@ -47,7 +47,8 @@ export function cssOf([r, g, b]: Rgb): string {
 export function inkOn([r, g, b]: Rgb): string {
   const linear = (value: number) => ((value / 255 + 0.055) / 1.055) ** 2.4;
   const luminance = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  return luminance > 0.18 ? "#10161d" : "#ffffff";
+  // Here both have a contrast of 4.6; a softer black would fall below 4.5.
+  return luminance > 0.18 ? "#000000" : "#ffffff";
 }
 
 function polar(l: number, chroma: number, degrees: number): Lab {

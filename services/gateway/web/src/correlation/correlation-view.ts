@@ -3,21 +3,17 @@
 import { type Item } from "../contract";
 import { Picker } from "../picker";
 import { LiveText, element } from "../element";
-import { Latest, type Parameters } from "../line/rest";
+import { Latest } from "../line/rest";
+import { Retry } from "../line/retry";
 import type { Surroundings, View } from "../view";
 import { ChangedPanel } from "./changed-panel";
 import { Heatmap } from "./heatmap";
+import { Legend } from "./legend";
 import { Matrix, isMatrix } from "./matrix";
 import { READABLE_COINS, matrixTable } from "./matrix-table";
+import { PairForm } from "./pair-form";
 import { PairPanel } from "./pair-panel";
-import {
-  DEFAULT_METHOD,
-  DEFAULT_WINDOW,
-  methodName,
-  tablesOf,
-  windowName,
-  type Table,
-} from "./tables";
+import { TablePicker } from "./table-picker";
 import { matrixInWords, sentence } from "./words";
 
 const TOP = ["10", "20", "50", "100"];
@@ -28,8 +24,7 @@ const HINT = "Point at a cell, or go there with the arrow keys.";
 
 export class CorrelationView implements View {
   readonly title = "correlations";
-  private readonly window = new Picker("Window", () => this.windowPicked());
-  private readonly method = new Picker("Method", () => this.load());
+  private readonly picked = new TablePicker(() => this.load());
   private readonly which = new Picker("Coins", () => this.load(), [
     ...TOP.map((n) => ({ value: n, text: `Top ${n} by value` })),
     { value: "*", text: "All" },
@@ -43,16 +38,19 @@ export class CorrelationView implements View {
   private readonly readout = new LiveText(element("p", { class: "cell-readout", role: "status" }));
   private readonly about = new LiveText(element("p", { class: "chart-note" }));
   private readonly trouble = new LiveText(element("p", { class: "answer", role: "status" }));
-  private readonly bar = element("i", { class: "scale-bar" });
-  private readonly grey = element("i", { class: "scale-grey" });
+  private readonly legend: Legend;
   private readonly changed = new ChangedPanel((a, b) => this.openPair(a, b));
   private readonly table = element("details", { class: "as-table" });
-  private readonly names = element("datalist", { id: "coins-known" });
-  private readonly first: HTMLInputElement;
-  private readonly second: HTMLInputElement;
+  private readonly tableHost = element("div", {
+    class: "wide",
+    role: "region",
+    "aria-label": "Correlations as a table",
+    tabindex: "0",
+  });
+  private readonly form = new PairForm((a, b) => this.openPair(a, b));
   private readonly askMatrix = new Latest();
   private readonly askCatalog = new Latest();
-  private tables: Table[] = [];
+  private readonly retry = new Retry(() => this.ask());
   private matrix: Matrix | null = null;
   private unsubscribe: (() => void) | null = null;
   private subscribed = "";
@@ -73,77 +71,32 @@ export class CorrelationView implements View {
       chosen: ([i, j]) => this.openPair(this.matrix?.coins[i] ?? "", this.matrix?.coins[j] ?? ""),
     });
     this.pair = new PairPanel(around);
-    const coinInput = (label: string) =>
-      element("input", {
-        list: "coins-known",
-        size: "8",
-        "aria-label": label,
-        placeholder: label,
-        required: "",
-        autocomplete: "off",
-      });
-    this.first = coinInput("First coin");
-    this.second = coinInput("Second coin");
-    const form = element("form", { class: "pair-form", role: "search" });
-    form.append(
-      this.first,
-      this.second,
-      element("button", { type: "submit", class: "button" }, "Look up"),
-    );
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const [a, b] = [this.first, this.second].map((input) => input.value.trim().toUpperCase());
-      this.openPair(a ?? "", b ?? "");
-    });
+    this.legend = new Legend(this.heatmap);
     const head = element("div", { class: "chart-head" });
     head.append(
       element("a", { class: "back", href: "#/" }, "← All markets"),
       element("h1", {}, "Correlations"),
-      this.window.node,
-      this.method.node,
+      this.picked.window.node,
+      this.picked.method.node,
       this.which.node,
       this.ordering.node,
-      form,
-    );
-    const button = (text: string, label: string, clicked: () => void) => {
-      const made = element(
-        "button",
-        { type: "button", class: "button", "aria-label": label },
-        text,
-      );
-      made.addEventListener("click", clicked);
-      return made;
-    };
-    const legend = element("div", { class: "scale" });
-    legend.append(
-      "−1",
-      this.bar,
-      "1",
-      this.grey,
-      "undefined",
-      element("i", { class: "scale-changed" }),
-      "changed",
-    );
-    legend.append(
-      element("span", { class: "spring" }),
-      button("+", "Enlarge", () => this.heatmap.zoom(0.5)),
-      button("−", "Reduce", () => this.heatmap.zoom(2)),
-      button("Whole", "Whole matrix", () => this.heatmap.whole()),
+      this.form.node,
     );
     const panel = element("section", { class: "panel heat-panel", "aria-label": "Matrix" });
     panel.append(
       this.readout.host,
       this.heatmap.node,
-      legend,
+      this.legend.node,
       this.about.host,
       this.trouble.host,
       this.table,
     );
+    this.table.append(element("summary", {}, "As a table"), this.tableHost);
     this.table.addEventListener("toggle", () => this.fillTable());
     const right = element("div", { class: "column" }, this.pair.node, this.changed.node);
-    host.replaceChildren(head, element("div", { class: "columns" }, panel, right), this.names);
+    host.replaceChildren(head, element("div", { class: "columns" }, panel, right), this.form.names);
     this.readout.set(HINT);
-    this.learn();
+    this.ask();
   }
 
   take(items: Item[]): void {
@@ -156,84 +109,77 @@ export class CorrelationView implements View {
     const { theme, book } = this.around;
     if (this.generation !== book.generation) {
       this.generation = book.generation;
-      this.offerNames();
+      this.form.offer(this.rankedCoins());
       // Ranks may have come: the order goes by them.
       this.draw();
     }
     if (this.paintedEpoch !== theme.epoch) {
       this.paintedEpoch = theme.epoch;
       this.heatmap.paint();
-      this.showLegend();
+      this.legend.paint();
     }
     this.pair.render();
   }
 
   cameBack(): void {
-    if (this.tables.length === 0) this.learn();
-    else this.load();
+    this.ask();
+    this.pair.ask();
   }
 
   close(): void {
     this.unsubscribe?.();
     this.askMatrix.cancel();
     this.askCatalog.cancel();
+    this.retry.cancel();
     this.heatmap.close();
     this.pair.close();
     this.host.replaceChildren();
   }
 
+  private ask(): void {
+    if (this.picked.isKnown) this.load();
+    else this.learn();
+  }
+
   private learn(): void {
     this.askCatalog.run(
       (signal) => this.around.rest.get("/v1/catalog", {}, signal),
-      (catalog) => {
-        this.tables = tablesOf(catalog);
-        const windows = [...new Set(this.tables.map(({ window }) => window))];
-        this.window.offer(
-          windows.map((value) => ({ value, text: windowName(value) })),
-          DEFAULT_WINDOW,
-        );
-        this.windowPicked();
+      (catalog) => this.picked.offer(catalog),
+      (words) => {
+        this.trouble.set(words);
+        this.retry.failed();
       },
-      (words) => this.trouble.set(words),
     );
-  }
-
-  private windowPicked(): void {
-    const methods = this.tables.filter(({ window }) => window === this.window.value);
-    this.method.offer(
-      methods.map(({ method }) => ({ value: method, text: methodName(method) })),
-      DEFAULT_METHOD,
-    );
-    this.load();
-  }
-
-  private tableParameters(): Parameters {
-    const [window, method] = [this.window.value, this.method.value];
-    const table = this.tables.find((each) => each.window === window && each.method === method);
-    return { window, sampling: table?.sampling, method };
   }
 
   private load(): void {
     const parameters = {
-      ...this.tableParameters(),
+      ...this.picked.parameters(),
       coins: this.wanted(),
       // The gateway knows which coins go together; ranks are known here.
       order: this.ordering.value === "cluster" ? "cluster" : null,
     };
+    this.retry.cancel();
     this.askMatrix.run(
       (signal) => this.around.rest.get("/v1/correlations", parameters, signal),
       (answer) => {
-        this.trouble.set("");
         if (!isMatrix(answer)) {
           this.trouble.set("There is no matrix yet.");
+          this.retry.failed();
           return;
         }
+        this.trouble.set("");
+        this.retry.succeeded();
         const matrix = new Matrix(answer);
         this.matrix = null;
         this.takeMatrix(matrix);
         this.follow(matrix);
       },
-      (words) => this.trouble.set(`No matrix: ${words}`),
+      (words) => {
+        this.trouble.set(`No matrix: ${words}`);
+        // While a system starts there is none yet.
+        this.retry.failed();
+      },
     );
   }
 
@@ -273,6 +219,7 @@ export class CorrelationView implements View {
     if (now && (nameOf(matrix) !== nameOf(now) || matrix.asOf < now.asOf)) return;
     this.matrix = matrix;
     this.draw();
+    this.pair.follow(matrix.asOf);
   }
 
   /** The places of the coins as they are shown: as they came where that is by cluster. */
@@ -287,7 +234,7 @@ export class CorrelationView implements View {
     const { matrix } = this;
     if (!matrix) return;
     this.heatmap.show(matrix, this.order(matrix));
-    this.showLegend();
+    this.legend.paint();
     this.showCell();
     this.about.set(matrixInWords(matrix));
     this.changed.show(matrix);
@@ -297,15 +244,8 @@ export class CorrelationView implements View {
 
   private fillTable(): void {
     const { matrix } = this;
-    const summary = this.table.querySelector("summary") ?? element("summary", {}, "As a table");
-    if (!matrix || this.table.hidden || !this.table.open) {
-      this.table.replaceChildren(summary);
-      return;
-    }
-    this.table.replaceChildren(
-      summary,
-      element("div", { class: "wide" }, matrixTable(matrix, this.order(matrix))),
-    );
+    const isRead = matrix && !this.table.hidden && this.table.open;
+    this.tableHost.replaceChildren(...(isRead ? [matrixTable(matrix, this.order(matrix))] : []));
   }
 
   private showCell(): void {
@@ -313,22 +253,11 @@ export class CorrelationView implements View {
     this.readout.set(matrix && pointedAt ? sentence(matrix.cell(...pointedAt)) : HINT);
   }
 
-  private showLegend(): void {
-    this.bar.style.background = this.heatmap.gradient();
-    this.grey.style.background = this.heatmap.undefinedColour;
-  }
-
   private openPair(a: string, b: string): void {
     if (!a || !b) return;
-    this.first.value = a;
-    this.second.value = b;
-    const until = this.around.book.newestAsOf || this.around.clock.now() / 1000;
-    this.pair.open(a, b, this.tableParameters(), Math.floor(until));
+    this.form.show(a, b);
+    this.pair.open(a, b, this.picked.parameters());
     this.pair.focus();
-  }
-
-  private offerNames(): void {
-    this.names.replaceChildren(...this.rankedCoins().map((value) => element("option", { value })));
   }
 }
 

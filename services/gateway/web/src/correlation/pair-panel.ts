@@ -7,11 +7,14 @@ import { FigureTiles } from "../figure-tiles";
 import { fixed, utcDateTime } from "../format";
 import { Latest, isoOf, type Parameters } from "../line/rest";
 import { explainFigure } from "../reasons";
+import { Troubles } from "../troubles";
 import type { Surroundings } from "../view";
 import { Scatter } from "./scatter";
 import { correlation, count, interval } from "./words";
 
 const HISTORY_SECONDS = 6 * 3_600;
+// So often a pair that stays open is asked for again.
+const EVERY_SECONDS = 60;
 
 const SPEC: PlotSpec = {
   fields: [
@@ -39,7 +42,9 @@ export class PairPanel {
   });
   private readonly title = new LiveText(element("h2", { id: "pair-title", tabindex: "-1" }));
   private readonly tiles = new FigureTiles("Figures of the pair", TILES);
-  private readonly words = new LiveText(element("p", { class: "answer", role: "status" }));
+  // A pair that is refused has no history either: that is told once.
+  private readonly troubles = new Troubles(["now", "past"] as const);
+  private readonly asOf = new LiveText(element("p", { class: "chart-note" }));
   private readonly since = new LiveText(element("p", { class: "chart-note" }));
   private readonly host = element("div", { class: "plot pair-plot", role: "img" });
   private readonly scatter: Scatter;
@@ -51,13 +56,17 @@ export class PairPanel {
   private past: Fields[] = [];
   private returns: [number, number][] = [];
   private pair: [string, string] | null = null;
+  private table: Parameters = {};
+  private askedAt = -Infinity;
 
   constructor(private readonly around: Surroundings) {
+    this.troubles.node.dataset["worth"] = "bad";
     this.scatter = new Scatter(around.theme);
     this.scatter.node.hidden = true;
     this.node.append(
       this.title.host,
-      this.words.host,
+      this.troubles.node,
+      this.asOf.host,
       this.tiles.node,
       this.host,
       this.since.host,
@@ -66,20 +75,36 @@ export class PairPanel {
     this.resized.observe(this.host);
   }
 
-  /** Shows a pair; `until` is where event time stands. */
-  open(a: string, b: string, table: Parameters, until: number): void {
+  open(a: string, b: string, table: Parameters): void {
     this.pair = [a, b];
+    this.table = table;
     this.node.hidden = false;
     this.title.set(`${a} – ${b}`);
-    this.words.set("");
+    this.asOf.set("");
     this.host.setAttribute("aria-label", `Correlation of ${a} and ${b} over the last six hours`);
+    this.ask();
+  }
+
+  /** A step of the matrix has come: what is shown may be old by now. */
+  follow(asOf: number): void {
+    if (asOf >= this.askedAt + EVERY_SECONDS) this.ask();
+  }
+
+  /** Asks for all that is shown, where a pair is. */
+  ask(): void {
+    if (!this.pair) return;
+    const [[a, b], table] = [this.pair, this.table];
     const path = `/v1/correlations/${encodeURIComponent(a)}/${encodeURIComponent(b)}`;
+    const until = Math.floor(this.around.present());
+    this.askedAt = until;
     this.askNow.run(
       (signal) => this.around.rest.get(path, table, signal),
-      (answer) => this.showNow(answer),
+      (answer) => {
+        this.troubles.tell("now", "");
+        this.showNow(answer);
+      },
       (words) => {
-        this.words.host.dataset["worth"] = "bad";
-        this.words.set(`Refused: ${words}`);
+        this.troubles.tell("now", `Refused: ${words}`);
         this.showNow({});
       },
     );
@@ -87,6 +112,7 @@ export class PairPanel {
     this.askPast.run(
       (signal) => this.around.rest.list(`${path}/history`, { ...table, ...range }, signal),
       ({ data, first }) => {
+        this.troubles.tell("past", "");
         this.past = data;
         const from = secondsOf(first["complete_from"]);
         const held =
@@ -97,11 +123,10 @@ export class PairPanel {
         this.draw();
       },
       (words) => {
+        this.troubles.tell("past", `No history: ${words}`);
         this.past = [];
         this.takeReturns(null);
         this.draw();
-        this.words.host.dataset["worth"] = "bad";
-        this.words.set(`No history: ${words}`);
       },
     );
   }
@@ -134,10 +159,7 @@ export class PairPanel {
     this.tiles.show("observations", figure("n"), count, "", reasons["n"]);
     this.tiles.show("effective", figure("n_effective"), count, "", reasons["n_effective"]);
     const asOf = secondsOf(answer["as_of"]);
-    if (Number.isFinite(asOf) && !this.words.host.textContent) {
-      this.words.host.dataset["worth"] = "good";
-      this.words.set(`As of ${utcDateTime(asOf * 1000)} UTC.`);
-    }
+    this.asOf.set(Number.isFinite(asOf) ? `As of ${utcDateTime(asOf * 1000)} UTC.` : "");
     if (Array.isArray(answer["returns"])) {
       this.takeReturns(answer["returns"]);
       this.draw();

@@ -1,6 +1,7 @@
 /** The returns of two coins against each other. */
 
 import { element } from "../element";
+import { fixed } from "../format";
 import type { Theme } from "../theme";
 
 const SIDE = 220;
@@ -40,6 +41,6 @@ export class Scatter {
     const label = `Returns of ${a} (across) and ${b} (up), ${returns.length} of them`;
     this.canvas.setAttribute("aria-label", label);
     const caption = this.node.querySelector("figcaption");
-    if (caption) caption.textContent = `${label}; edge ±${(largest * 1e4).toFixed(1)} bps`;
+    if (caption) caption.textContent = `${label}; edge ±${fixed(largest * 1e4, 1)} bps`;
   }
 }

@@ -17,6 +17,11 @@ export class ServerClock {
     this.offset = Math.max(...this.differences);
   }
 
+  /** Whether the gateway has said its time yet. */
+  get isKnown(): boolean {
+    return this.differences.length > 0;
+  }
+
   /** Milliseconds since the epoch. */
   now(): number {
     return this.local() + this.offset;

@@ -128,7 +128,16 @@ async function readBody(response: Response): Promise<unknown> {
 }
 
 function problemOf(body: unknown, response: Response): string {
+  if (isFields(body) && isStarting(body)) {
+    return "The gateway is still reading what there is, and answers in a moment.";
+  }
   const detail = isFields(body) ? (body["detail"] ?? body["title"]) : null;
   if (typeof detail === "string" && detail) return detail;
   return `expected an answer, was ${response.status} ${response.statusText}`;
+}
+
+/** Whether topics have not been read to their ends yet; a reader of the page knows none of them. */
+function isStarting({ waiting_for: topics }: Fields): boolean {
+  if (!Array.isArray(topics) || topics.length === 0) return false;
+  return (topics as unknown[]).every((topic) => typeof topic === "string" && /^\S+$/.test(topic));
 }

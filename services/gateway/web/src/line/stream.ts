@@ -37,6 +37,7 @@ export class Stream {
   private socket: WebSocket | null = null;
   private state: LineState = "connecting";
   private lastMessage = 0;
+  private lastMessageAt = 0;
   private openedAt = 0;
   private retryAt = 0;
   private retryTimer = 0;
@@ -93,7 +94,7 @@ export class Stream {
     window.clearTimeout(this.retryTimer);
     this.retryTimer = 0;
     this.openedAt = performance.now();
-    this.lastMessage = this.openedAt;
+    this.spoken(this.openedAt);
     const socket = new WebSocket(this.url);
     this.socket = socket;
     socket.onopen = () => this.subscribe(socket);
@@ -126,7 +127,7 @@ export class Stream {
 
   private receive(data: unknown): void {
     const now = performance.now();
-    this.lastMessage = now;
+    this.spoken(now);
     if (typeof data !== "string") return;
     const message = readMessage(data);
     // An open socket alone proves nothing: the line lives once the gateway has spoken.
@@ -158,9 +159,19 @@ export class Stream {
     }, Math.random() * seconds * 800);
   }
 
+  private spoken(now: number): void {
+    this.lastMessage = now;
+    this.lastMessageAt = Date.now();
+  }
+
   private watch(): void {
     if (!this.socket) return;
-    const silence = performance.now() - this.lastMessage;
+    // The one stands still while a machine sleeps, the other may be put back: neither alone is
+    // sure to see a silence.
+    const silence = Math.max(
+      performance.now() - this.lastMessage,
+      Date.now() - this.lastMessageAt,
+    );
     if (this.socket.readyState === WebSocket.CONNECTING) {
       if (silence > OPENING_MS) this.lose(0);
     } else if (silence > DEAD_MS) {
