@@ -396,6 +396,11 @@ def test_the_command_says_by_its_status_whether_all_is_well(
     assert set(document["topics"]["spreads"]["figures"]) == set(spreads.FIGURES)
     # Nothing to compare proves nothing.
     assert main(["audit", "--start", "2020-01-01", "--end", "2020-01-02"]) == 1
-    for wrong in (["--start", "soon", "--end", "2020-01-02"], [*span, "--topics", "closes"]):
+    assert main(["audit", "--start", "2020-01-02", "--end", "2020-01-02"]) == 2
+    capsys.readouterr()
+    for wrong in ("soon", "now", "nat", "3000-01-01"):
         with pytest.raises(SystemExit):
-            main(["audit", *wrong])
+            main(["audit", "--start", wrong, "--end", "2020-01-02"])
+        assert f"expected an ISO-8601 time, was '{wrong}'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["audit", *span, "--topics", "closes"])
