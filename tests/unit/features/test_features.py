@@ -303,6 +303,13 @@ def test_the_command_writes_one_file_whose_columns_say_what_they_are(
     assert [each.name for each in tmp_path.iterdir() if "aside" in each.name] == []
     assert main([*words, "--coins", "BTC,NOPE", str(file)]) == 1
     assert capsys.readouterr().err.startswith("NOPE: no USD market")
+    over = datetime.fromtimestamp(END + 600, UTC).isoformat()
+    assert main([*words, "--end", over, "--exchanges", "kraken,nowhere", str(file)]) == 0
+    seen = pd.read_parquet(file).query("venues > 0")["time"]
+    after, without = capsys.readouterr().err.splitlines()
+    assert after == f"nothing was seen after {seen.max():%Y-%m-%dT%H:%M:%SZ}"
+    assert "nowhere_bid" in without
+    assert "kraken_bid" not in without
     wrong = tmp_path / "wrong.parquet"
     assert main(["features", "--coins", "BTC", "--start", end, "--end", start, str(wrong)]) == 2
     for option, value in (("--start", "2026-03-01"), ("--every", "2h"), ("--coins", "BTC,")):
