@@ -98,7 +98,8 @@ class BarsAudit:
         equal = {"exchange": exchange, "market": self._market, "interval": interval}
         rows = derived_rows(self._archive, BARS.name, partition, begin, until, _COLUMNS, equal)
         once = rows.once.copy()
-        lengths = once["interval"].map(LENGTHS)
+        # Without a row it would be a column of texts.
+        lengths = once["interval"].map(LENGTHS).astype(np.int64)
         once["start"] = once["as_of"] - lengths
         for name in TIMES:
             once[name] += lengths

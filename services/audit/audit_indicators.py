@@ -23,6 +23,8 @@ from services.audit.pieces import Floats
 from services.audit.snapshot import Snapshot
 
 _PRICES = ("high", "low", "close", "volume", "quote_volume")
+# A candle that changes these alone makes the bar's indicators be published again as well.
+_BESIDE = ("n", "first_trade", "last_trade", "coverage", "source")
 _LOOKBACK = (ROW_BARS + 1) * LENGTHS["1m"]
 
 
@@ -117,7 +119,7 @@ class IndicatorsAudit:
 
     def _read(self, until: int) -> None:
         """Read the bars up to `until`; of every interval the newest ones are kept."""
-        columns = ("market", "interval", *_PRICES, "source")
+        columns = ("market", "interval", *_PRICES, *_BESIDE)
         rows = self._rows(BARS.name, self._read_to, until, columns).once
         self._read_to = until
         for (market, interval), new in rows.groupby(["market", "interval"]):
