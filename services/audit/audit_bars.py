@@ -85,7 +85,8 @@ class BarsAudit:
     def _rows(self, begin: int, until: int, interval: str | None = None) -> Rows:
         rows = self._source.rows(BARS.name, begin, until, _COLUMNS, interval)
         once = rows.once.copy()
-        lengths = once["interval"].map(LENGTHS)
+        # Without a row it would be a column of texts.
+        lengths = once["interval"].map(LENGTHS).astype(np.int64)
         once["start"] = once["as_of"] - lengths
         for name in TIMES:
             once[name] += lengths

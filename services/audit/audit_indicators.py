@@ -23,6 +23,8 @@ from services.audit.indicators import FIGURES, ROW_BARS, figures, row_of
 from services.audit.pieces import Floats
 
 _PRICES = ("high", "low", "close", "volume", "quote_volume")
+# A candle that changes these alone makes the bar's indicators be published again as well.
+_BESIDE = ("n", "first_trade", "last_trade", "coverage", "source")
 _LOOKBACK = (ROW_BARS + 1) * LENGTHS["1m"]
 
 
@@ -107,7 +109,7 @@ class IndicatorsAudit:
 
     def _read(self, until: int) -> None:
         """Read the bars up to `until`; of every interval the newest ones are kept."""
-        columns = (*SERIES, *_PRICES, "source")
+        columns = (*SERIES, *_PRICES, *_BESIDE)
         rows = self._source.rows(BARS.name, self._read_to, until, columns).once
         self._read_to = until
         for (market, interval), new in rows.groupby(["market", "interval"]):

@@ -145,7 +145,9 @@ async def fetch(
         tell(f"{market.market} {iso_seconds(begin)[:10]}: {len(told)} candles")
     if minutes:
         _keep(store, fetched, waiting, minutes)
-    if plan.days and fetched.first is None and fetched.problem is None:
+    if not plan.days and plan.out_of_reach is None:
+        fetched.problem = f"{market.market}: no whole minute of what was asked for is over"
+    elif plan.days and fetched.first is None and fetched.problem is None:
         fetched.problem = f"{market.market}: the exchange tells no candle of what was asked for"
     return fetched
 

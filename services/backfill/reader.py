@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,12 +12,14 @@ import pyarrow.compute as pc
 from agents.archive.store import Store
 from models.archive.backfill import DAY_SECONDS, SOURCES, BackfilledDay, BackfillSource
 from models.errors import StoreError
+from models.records.bars import INTERVAL_SECONDS, BarInterval
 from services.backfill.store import BackfillStore
 from services.history.bar_merging import merged_bars
 from services.history.source import Series, Span
 
 _SECOND = 1_000_000_000
 _MICROSECOND = 1_000
+_DAY = DAY_SECONDS * _SECOND
 
 
 class BackfillReader:
@@ -54,6 +57,37 @@ class BackfillReader:
         return Span(
             min(entry.least_time for entry in ends), max(entry.greatest_time for entry in ends) + 1
         )
+
+    def joined_from(self, series: Series, until: int | None) -> int | None:
+        """Return where the backfilled days begin that follow each other up to a time (ns).
+
+        None where the bar before the one as of `until` is none of theirs. Days are told apart, not
+        minutes: of a day that was backfilled in part the bars say themselves what is missing.
+
+        Raises:
+            StoreError: the archive cannot be read.
+        """
+        try:
+            found = {day for source in SOURCES for day in self._store.days(source, series.key)}
+            if not found or series.interval is None:
+                return None
+            length = INTERVAL_SECONDS[cast(BarInterval, series.interval)] * _SECOND
+            # The bar before begins two lengths earlier.
+            newest = max(found) if until is None else (until - 2 * length) // _DAY
+            if newest not in found or self._ends(series.key, newest)[1] < (until or 0) - length:
+                return None
+            oldest = newest
+            while oldest - 1 in found:
+                oldest -= 1
+            return self._ends(series.key, oldest)[0]
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def _ends(self, market: str, day: int) -> tuple[int, int]:
+        """Return the first and last `as_of` of a day that is there."""
+        entries = [self._store.entry(BackfilledDay(source, market, day)) for source in SOURCES]
+        there = [entry for entry in entries if entry is not None]
+        return min(e.least_time for e in there), max(e.greatest_time for e in there)
 
     def rows(self, series: Series, start: int, end: int) -> Iterator[pa.RecordBatch]:
         """Yield the bars with an `as_of` in `[start, end)` (ns), once each, by `as_of`.

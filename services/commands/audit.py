@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 import pandas as pd
@@ -84,6 +85,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     Raises:
         StoreError: the archive cannot be read.
     """
+    if arguments.start >= arguments.end:
+        print("cointide audit: expected --start before --end", file=sys.stderr)
+        return 2
     wanted = Wanted(
         settings.exchanges,
         settings.partitions,
@@ -199,7 +203,8 @@ def _topics(text: str) -> tuple[str, ...]:
 
 def _nanoseconds(text: str) -> int:
     try:
-        time = pd.Timestamp(text)
+        time = pd.Timestamp(datetime.fromisoformat(text))
+        utc = time.tz_localize("UTC") if time.tz is None else time
+        return int(utc.as_unit("ns").value)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected an ISO-8601 time, was {text!r}") from error
-    return int((time.tz_localize("UTC") if time.tz is None else time).as_unit("ns").value)

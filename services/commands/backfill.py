@@ -23,6 +23,7 @@ from services.backfill.captures import backfill_captures
 from services.backfill.store import BackfillStore
 from services.commands import add_namespace
 from services.commands.record import markets
+from services.simulator.urls import simulated_urls
 
 _DAY_LIMIT_S = 300.0
 
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     candles.add_argument(
         "--source",
         choices=("simulated", "live"),
-        help="the simulator or the exchange (COINTIDE_SOURCE)",
+        help="the simulator (at COINTIDE_SIMULATOR_PORT) or the exchange (COINTIDE_SOURCE)",
     )
     captures = whence.add_parser("captures", help="from recorded frames")
     captures.add_argument("captures", metavar="FILE", type=Path, nargs="+", help="capture to read")
@@ -92,10 +93,12 @@ async def _candles(arguments: argparse.Namespace, settings: Settings, store: Bac
     if arguments.source is not None:
         settings = settings.model_copy(update={"source": arguments.source})
     url = rest_url(settings, exchange)
+    if url is None and settings.source == "simulated" and settings.simulator_port:
+        url = simulated_urls(settings.simulator_port)[f"{exchange}_rest_url"]
     if url is None:
         raise SettingsError(
-            f"expected a source that may be asked for candles of {exchange} (--source live), "
-            f"was {settings.source!r}"
+            f"expected a source that may be asked for candles of {exchange} (--source live, or "
+            f"simulated with COINTIDE_SIMULATOR_PORT), was {settings.source!r}"
         )
     start, end = arguments.start, arguments.end
     if start >= end:

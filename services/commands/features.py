@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import get_args
@@ -12,14 +13,16 @@ from agents.correlation.tables import table_definition
 from models.errors import SettingsError, StoreError
 from models.records.bars import BarInterval
 from models.settings import Settings
+from models.times import iso_seconds
 from services.archive.existing import existing_archive
 from services.commands import add_namespace
 from services.features.block import Choice
 from services.features.reading import FeatureReader
-from services.features.table import write_features
+from services.features.table import Written, write_features
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
 _HOUR_S = 3_600
+_SECOND = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,9 +81,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     except OSError as error:
         raise StoreError(f"expected to write {arguments.file}, but {error}") from error
     print(f"{written.rows} rows in {arguments.file}")
-    for coin in written.unseen:
-        print(f"{coin}: no {choice.quote} market of it was seen in this range", file=sys.stderr)
+    for note in _notes(written, choice, arguments.start, arguments.end):
+        print(note, file=sys.stderr)
     return 1 if written.unseen or not written.rows else 0
+
+
+def _notes(written: Written, choice: Choice, start: int, end: int) -> Iterator[str]:
+    """Yield what of a table is null throughout, and before and after which time all is."""
+    for coin in written.unseen:
+        yield f"{coin}: no {choice.quote} market of it was seen in this range"
+    step = choice.every_s * _SECOND
+    if written.first is not None and written.first >= start + step:
+        yield f"nothing was seen before {iso_seconds(written.first // _SECOND)}"
+    if written.last is not None and written.last < end - step:
+        yield f"nothing was seen after {iso_seconds(written.last // _SECOND)}"
+    if written.empty:
+        yield f"without a value: {', '.join(written.empty)}"
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -106,4 +122,4 @@ def _time(text: str) -> int:
         raise argparse.ArgumentTypeError(f"expected an ISO-8601 time, was {text!r}") from error
     if time.tzinfo is None:
         raise argparse.ArgumentTypeError(f"expected a zone, as 2026-03-01T00:00:00Z, was {text!r}")
-    return int(time.timestamp()) * 1_000_000 + time.microsecond
+    return int(time.timestamp()) * _SECOND + time.microsecond

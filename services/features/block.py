@@ -113,7 +113,7 @@ class Block:
             before = self._mid(names, self.times - seconds * SECOND)
             found[f"return_{name}"] = log_return(before, mid)
         for name, seconds in FUTURES_S.items():
-            after = self._mid(names, self.times + seconds * SECOND)
+            after = self._later_mid(names, self.times + seconds * SECOND)
             found[f"future_return_{name}"] = log_return(mid, after)
         return found | self._bar(sorted(markets.values())) | self._correlation(coin)
 
@@ -141,6 +141,20 @@ class Block:
 
     def _mid(self, markets: Sequence[str], at: Times) -> Floats:
         return median(self._quoted(markets, "mid", at))
+
+    def _later_mid(self, markets: Sequence[str], at: Times) -> Floats:
+        """Return the mid for a label: none where a market's next row is not archived yet.
+
+        A label from rows that are still fresh at the archive's end would be another one tomorrow.
+        """
+        lasts = [int(self._spreads[market].times[-1]) for market in markets if self._has(market)]
+        newest = max(lasts, default=0)
+        # One that has been silent for longer has no part in the mid.
+        until = min((last for last in lasts if newest - last <= FRESH_S * SECOND), default=0)
+        return np.where(at <= until, self._mid(markets, at), np.nan)
+
+    def _has(self, market: str) -> bool:
+        return market in self._spreads and len(self._spreads[market].times) > 0
 
     def _composite(self, markets: Sequence[str]) -> Values:
         bids, asks = (self._quoted(markets, name, self.times) for name in ("bid", "ask"))

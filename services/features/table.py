@@ -37,10 +37,17 @@ def feature_tables(
 
 
 class Written(msgspec.Struct):
-    """How many rows a file has, and the coins that no market of theirs was seen for in any."""
+    """How many rows a file has, and what a reader should know of them.
+
+    `unseen` are coins of which no market was seen in any row, `empty` columns without a value.
+    `first` and `last` are the times (µs) of the rows in which a market was seen, None without one.
+    """
 
     rows: int
     unseen: list[str]
+    empty: list[str]
+    first: int | None
+    last: int | None
 
 
 def write_features(
@@ -56,18 +63,30 @@ def write_features(
     aside = file.with_name(f".{file.name}.{os.getpid()}.aside")
     rows = 0
     seen: set[str] = set()
+    filled: set[str] = set()
+    times: list[int] = []
     kept = schema(choice.exchanges, {"cointide.features": msgspec.json.encode(choice).decode()})
     try:
         with pq.ParquetWriter(aside, kept, compression="zstd") as writer:
             for table in feature_tables(reader, choice, start, end):
                 writer.write_table(table)
                 rows += table.num_rows
-                seen.update(table.filter(pc.field("venues") > 0)["coin"].unique().to_pylist())
+                filled.update(n for n in table.schema.names if table[n].null_count < len(table))
+                in_sight = table.filter(pc.field("venues") > 0)
+                seen.update(in_sight["coin"].unique().to_pylist())
+                if len(in_sight):
+                    at = in_sight["time"].cast(pa.int64())
+                    times += [at[0].as_py(), at[-1].as_py()]
         aside.replace(file)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    return Written(rows, [coin for coin in choice.coins if coin not in seen])
+    return Written(
+        rows,
+        [coin for coin in choice.coins if coin not in seen],
+        [name for name in kept.names if rows and name not in filled],
+        *(min(times, default=None), max(times, default=None)),
+    )
 
 
 def _table(block: Block, choice: Choice, wanted: np.ndarray, kept: pa.Schema) -> pa.Table:

@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 
 from models.records.bars import BarInterval
 from services.gateway.problems import RefusedError
-from services.gateway.times import nanoseconds_of
+from services.gateway.times import as_asked, nanoseconds_of
 
 IntervalChoice = Annotated[BarInterval, Query(description="How long a bar is.")]
 
@@ -53,7 +53,6 @@ def _time(name: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        # A plus sign that was not escaped arrives as a space.
-        return nanoseconds_of(text.replace(" ", "+"))
+        return nanoseconds_of(as_asked(text))
     except (ValueError, OverflowError) as error:
         raise RefusedError("bad_range", f"expected {name} in ISO-8601, {error}") from error

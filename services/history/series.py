@@ -16,7 +16,7 @@ import pyarrow as pa
 from models.errors import StoreError
 from services.history.bar_merging import merged_bars
 from services.history.recorded import Recorded, RecordedHistory
-from services.history.source import HistorySource, Series, Span
+from services.history.source import HistorySource, Series, Span, StandIns
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -30,12 +30,14 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
     """Rows to be read once, and what is not among them.
 
     `gaps` are the times within the range of which something is missing, `complete_from` is where
-    the oldest of what is kept begins (ns), None where nothing is kept.
+    the oldest of what is kept begins (ns), None where nothing is kept. `first` is no later than
+    the first row there is: of bars there may be backfilled ones further back than what joins.
     """
 
     rows: Iterator[pa.RecordBatch]
     gaps: list[Span]
     complete_from: int | None
+    first: int | None
 
 
 class History:
@@ -45,7 +47,7 @@ class History:
         self,
         recorded: RecordedHistory,
         places: Sequence[HistorySource] = (),
-        backfill: HistorySource | None = None,
+        backfill: StandIns | None = None,
     ) -> None:
         """`places` are asked first, in this order; one that is away is passed over.
 
@@ -83,14 +85,16 @@ class History:
         lost = [clipped(span, start, end) for part in behind for span in part.lost]
         gaps = [span for span in lost if span is not None]
         rows = _rows(series, parts, behind)
-        complete_from = self._complete_from(series, spans, behind)
+        first_row = complete_from = self._complete_from(series, spans, behind)
         backfilled = self._backfilled(series)
         if self._backfill is not None and backfilled is not None:
-            complete_from = min(complete_from or backfilled.start, backfilled.start)
+            first_row = min(complete_from or backfilled.start, backfilled.start)
+            joined_from = self._backfill.joined_from(series, complete_from)
+            complete_from = complete_from if joined_from is None else joined_from
             if clipped(backfilled, start, end) is not None:
                 stand_in = partial(self._backfill.rows, series, start, end)
                 rows = merged_bars([partial(iter, rows), stand_in])
-        return HistoryAnswer(rows, gaps, complete_from)
+        return HistoryAnswer(rows, gaps, complete_from, first_row)
 
     def lost(self, series: Series, start: int, end: int) -> list[Span]:
         """Return the times that reach into `[start, end)` of which rows are lost for ever.

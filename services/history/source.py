@@ -48,3 +48,14 @@ class HistorySource(Protocol):
         Memory does not grow with the range.
         """
         ...
+
+
+class StandIns(HistorySource, Protocol):
+    """Bars that stand in where all other places say less."""
+
+    def joined_from(self, series: Series, until: int | None) -> int | None:
+        """Return where the days begin that join up to the first row of all others (ns).
+
+        None where none do; `until` is None where the others have no row.
+        """
+        ...

@@ -58,7 +58,7 @@ class TickHistory:
             begins = tail.begins if begins is None else begins
             lost += lost_before(tail, after, until)
         gaps = [span for each in lost if (span := clipped(each, start, end)) is not None]
-        return HistoryAnswer(_batches(streams, at_once), gaps, begins)
+        return HistoryAnswer(_batches(streams, at_once), gaps, begins, begins)
 
 
 def _batches(streams: list[Stream], at_once: int) -> Iterator[pa.RecordBatch]:

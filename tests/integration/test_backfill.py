@@ -21,7 +21,6 @@ from services.backfill.reader import BackfillReader
 from services.cli import main
 from services.history.source import Series
 from services.simulator.server import Simulator
-from services.simulator.urls import simulated_urls
 from tests.integration.ingestion_in_memory import Clock, simulator_of
 
 SECOND = 1_000_000_000
@@ -120,7 +119,7 @@ def environment(
     simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str = "simulated"
 ) -> Iterator[Desk]:
     """Return a desk whose command finds the simulator."""
-    changes = {"data_dir": str(tmp_path), "source": source, **simulated_urls(simulator.port)}
+    changes = {"data_dir": str(tmp_path), "source": source, "simulator_port": f"{simulator.port}"}
     for name, value in changes.items():
         monkeypatch.setenv(f"COINTIDE_{name.upper()}", value)
     yield Desk(simulator, Settings())
@@ -219,6 +218,8 @@ def test_a_refusal_is_waited_out_and_what_cannot_be_asked_for_is_said(
                 assert await desk.run("binance", over - 600, over, pairs="NONE-USD") == 1
                 assert "binance:NONE-USD" in capsys.readouterr().err
                 assert await desk.run("binance", over, over, pairs=pair) == 2
+                assert await desk.run("binance", over + 600, over + 900, pairs=pair) == 1
+                assert "no whole minute of what was asked for is over" in capsys.readouterr().out
 
     asyncio.run(run())
 

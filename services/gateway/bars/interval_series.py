@@ -115,29 +115,29 @@ class IntervalSeries(msgspec.Struct, frozen=True):
 
     def _open(self, after: Place | None) -> HistoryRows:
         first = self.first if after is None else max(self.first, after[0] + 1)
-        begins, gaps = self._reach(first)
+        begins, complete_from, gaps = self._reach(first)
         length = INTERVAL_SECONDS[self.interval]
         held_from = [int(rows["seq"][0]) * length * _SECOND for rows in self._held() if len(rows)]
-        known = [time for time in (begins, *held_from) if time is not None]
         schema = series_schema(self.topic, self.is_composite)
         return HistoryRows(
             schema,
-            self._batches(schema, first, min(known, default=None)),
+            self._batches(schema, first, _earliest(begins, *held_from)),
             lambda batch, row: (int(times_of(batch, "start")[row]) // 1_000_000 // length,),
             plain_objects,
             gaps,
-            min(known, default=None),
+            _earliest(complete_from, *held_from),
         )
 
     def _held(self) -> Iterator[Rows]:
         return iter(self.held.rows.values())
 
-    def _reach(self, first: int) -> tuple[int | None, list[Span]]:
-        """Return where the archive begins (ns), and what is missing within the range."""
+    def _reach(self, first: int) -> tuple[int | None, int | None, list[Span]]:
+        """Return where the archive begins and is complete (ns), and what the range lacks."""
         if self.history is None:
-            return None, []
+            return None, None, []
         length = INTERVAL_SECONDS[self.interval] * _SECOND
-        begins: list[int] = []
+        begins: list[int | None] = []
+        complete_from: list[int | None] = []
         gaps: set[tuple[int, int]] = set()
         for market in self.markets:
             until = min(self._until(market) + 1, self.last) * length
@@ -145,11 +145,13 @@ class IntervalSeries(msgspec.Struct, frozen=True):
                 continue
             # Nothing is read until rows are asked for, but for the log behind the archive.
             found = self.history.series.read(self._series(market), until, until)
-            begins += [] if found.complete_from is None else [found.complete_from]
+            begins.append(found.first)
+            complete_from.append(found.complete_from)
             for span in self.history.series.lost(self._series(market), first * length, until):
                 part = clipped(span, first * length, until)
                 gaps |= set() if part is None else {(part.start, part.end)}
-        return min(begins, default=None), [Span(*gap) for gap in sorted(gaps)]
+        missing = [Span(*gap) for gap in sorted(gaps)]
+        return _earliest(*begins), _earliest(*complete_from), missing
 
     def _series(self, market: str) -> Series:
         return Series("bars" if self.is_of_bars else "indicators", market, self.interval)
@@ -214,3 +216,7 @@ class IntervalSeries(msgspec.Struct, frozen=True):
             found = self.history.series.read(self._series(market), start, stop, with_log=with_log)
             archived = list(found.rows)
         part.put(market, archived, held, self.held.reasons)
+
+
+def _earliest(*times: int | None) -> int | None:
+    return min((time for time in times if time is not None), default=None)

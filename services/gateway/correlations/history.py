@@ -16,6 +16,7 @@ from services.gateway.memory.returns import WITH_HISTORY, PairReturns
 from services.gateway.memory.table_ids import TableId
 
 _CANDLE_S = 60
+_SECOND = 1_000_000_000
 _THIN, _WARMING = WHY.index("thin"), WHY.index("warming")
 
 
@@ -44,7 +45,9 @@ def history_of(
     of 26 h. Without a start the newest ones.
     """
     if window.cursor is not None:
-        steps = max(steps[0], number_of(window.cursor) + 1), steps[1]
+        # The same place as in the archive's pages: a walk may go on in the other one's.
+        seen = number_of(window.cursor) // _SECOND // length_s
+        steps = max(steps[0], seen + 1), steps[1]
     span = steps[0] * length_s, steps[1] * length_s
     is_computed = table.method == WITH_HISTORY
     points = dict(_computed(memory, table, pair, span, length_s)) if is_computed else {}
@@ -59,7 +62,7 @@ def history_of(
         complete_from = kept[0].as_of
     return HistoryPage(
         data=[figures for _, figures in page],
-        next=cursor_of(str(page[-1][0] // length_s)) if rest else None,
+        next=cursor_of(str(page[-1][0] * _SECOND)) if rest else None,
         complete_from=None if complete_from is None else iso_seconds(complete_from),
     )
 

@@ -19,7 +19,7 @@ from services.gateway.filters import known_market
 from services.gateway.gateway import Gateway
 from services.gateway.limits.clients import client_of
 from services.gateway.problems import RefusedError, UnknownThingError
-from services.gateway.times import nanoseconds_of
+from services.gateway.times import as_asked, nanoseconds_of
 from services.history.log import MemoryHistory
 from services.history.source import Series
 
@@ -97,8 +97,7 @@ def _second_of(gateway: Gateway, market: str, as_of: str | None) -> int:
             raise UnknownThingError("not_held", f"expected a row of {market}, was none yet")
         return newest
     try:
-        # A plus sign that was not escaped arrives as a space.
-        at = nanoseconds_of(as_of.replace(" ", "+"))
+        at = nanoseconds_of(as_asked(as_of))
     except (ValueError, OverflowError) as error:
         raise RefusedError("bad_as_of", f"expected as_of in ISO-8601, {error}") from error
     if at % _SECOND or not 0 <= at < 1 << 62:

@@ -234,7 +234,11 @@ def test_a_missing_and_an_extra_row_are_found(tmp_path: Path) -> None:
 
 def test_bars_and_indicators_are_what_trades_and_bars_say(tmp_path: Path) -> None:
     """Of what came from candles the longer bars alone; indicators over them are compared too."""
-    found = of_bars(archived(tmp_path, bars_logs()))
+    store = archived(tmp_path, bars_logs())
+    found = of_bars(store)
+    # Of a market that the archived bars do not name there is nothing to say.
+    other = audited(store, start=_DAY, end=_DAY + 60 * SECOND, market="kraken:NO-USD")
+    assert {topic: each.rows for topic, each in other.items()} == {"bars": 0, "indicators": 0}
     for topic in ("bars", "indicators"):
         assert (found[topic].missing.count, found[topic].extra.count, differing(found[topic])) == (
             0,
@@ -396,6 +400,11 @@ def test_the_command_says_by_its_status_whether_all_is_well(
     assert set(document["topics"]["spreads"]["figures"]) == set(spreads.FIGURES)
     # Nothing to compare proves nothing.
     assert main(["audit", "--start", "2020-01-01", "--end", "2020-01-02"]) == 1
-    for wrong in (["--start", "soon", "--end", "2020-01-02"], [*span, "--topics", "closes"]):
+    assert main(["audit", "--start", "2020-01-02", "--end", "2020-01-02"]) == 2
+    capsys.readouterr()
+    for wrong in ("soon", "now", "nat", "3000-01-01"):
         with pytest.raises(SystemExit):
-            main(["audit", *wrong])
+            main(["audit", "--start", wrong, "--end", "2020-01-02"])
+        assert f"expected an ISO-8601 time, was '{wrong}'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["audit", *span, "--topics", "closes"])

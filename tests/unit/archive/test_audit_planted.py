@@ -288,6 +288,30 @@ def test_bars_and_indicators_that_nothing_stands_behind_are_named(
     assert is_same(found)
 
 
+def test_indicators_of_a_bar_that_candles_changed_may_come_again_one_bit_differently(
+    tmp_path: Path,
+) -> None:
+    """The candle took the bar's trade times alone; nothing that indicators follow from."""
+    held = bars_logs()
+    number = 40
+    for topic, change in (("bars", {"last_trade": [None]}), ("indicators", {})):
+        decode: Callable[[bytes], Any] = decode_bars if topic == "bars" else decode_indicators
+        values = [*held[topic, PARTITION]]
+        live = [
+            (place, _only(each, each.markets.index(BTC)))
+            for place, each in enumerate(map(decode, values))
+            if each.interval == "1m" and BTC in each.markets and "live" in each.source
+        ]
+        place, right = live[number]
+        if topic == "indicators":
+            change = {"sma_20": [right.sma_20[0] * (1 + 1e-15)]}
+        values.insert(place + 1, encode_bars(msgspec.structs.replace(right, **change)))
+        held = held | {(topic, PARTITION): values}
+    found = of_bars(tmp_path, held, "indicators")
+    assert is_same(found)
+    assert "doubled" not in named(found)
+
+
 def _twice(record: Spreads) -> Spreads:
     columns = {
         name: value * 2

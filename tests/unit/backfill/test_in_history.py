@@ -129,6 +129,22 @@ def test_a_backfilled_range_is_answered_and_live_bars_stand_where_they_know_as_m
     assert shown[-180]["reasons"] == dict.fromkeys(("first_trade", "last_trade"), "thin")
 
 
+def test_a_capture_of_long_ago_does_not_say_that_all_since_is_there(store: Store) -> None:
+    """Its bars are answered; complete is what the backfilled days that join the archive make so."""
+    backfill(store, "capture", -5 * DAY_MINUTES, 10 - 5 * DAY_MINUTES, 95.0)
+    archived(store, (-60, 101.0, 1.0), (-59, 102.0, 1.0))
+    desk = BackfilledDesk(store)
+    desk.take(bars(0), bars(1))
+    caller = served(desk)
+    path = "/v1/coins/BTC/bars?exchange=kraken&start=2026-01-01T00:00:00Z"
+    for first in (-60, -180, -1_000):
+        backfill(store, "rest", first, -60, 90.0)
+        got = caller.get(path).json()
+        assert [bar["source"] for bar in got["data"][:10]] == ["capture"] * 10
+        assert len(got["data"]) == 10 + (-60 - first) + 4
+        assert got["complete_from"] == f"{np.datetime64(START + 60 * (first + 1), 's')}Z"
+
+
 @pytest.mark.parametrize("form", ["json", "json, no start", "csv"])
 def test_backfilled_bars_stand_in_for_what_memory_lacks_and_say_what_they_are(
     store: Store, form: str

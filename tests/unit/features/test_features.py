@@ -239,12 +239,11 @@ def test_nothing_but_the_labels_looks_ahead(reader: FeatureReader, tmp_path: Pat
             assert bits == expected, name
     # And the labels do: those of the last rows are not there yet.
     for label, length in FUTURES_S.items():
-        column = frame_of(found)[f"future_return_{label}"]
-        assert (
-            column[found["time"].to_pandas().astype("int64") > (at - length + 5) * _SECOND]
-            .isna()
-            .all()
-        )
+        column, final = (frame_of(each)[f"future_return_{label}"] for each in (found, known))
+        is_later = found["time"].to_pandas().astype("int64") > (at - length) * _SECOND
+        assert column[is_later].isna().all()
+        # Those that are there stand: more of the archive does not change them.
+        agrees(column[~is_later], final[~is_later])
 
 
 def bits_of(column: pa.ChunkedArray) -> list[object]:
@@ -303,6 +302,13 @@ def test_the_command_writes_one_file_whose_columns_say_what_they_are(
     assert [each.name for each in tmp_path.iterdir() if "aside" in each.name] == []
     assert main([*words, "--coins", "BTC,NOPE", str(file)]) == 1
     assert capsys.readouterr().err.startswith("NOPE: no USD market")
+    over = datetime.fromtimestamp(END + 600, UTC).isoformat()
+    assert main([*words, "--end", over, "--exchanges", "kraken,nowhere", str(file)]) == 0
+    seen = pd.read_parquet(file).query("venues > 0")["time"]
+    after, without = capsys.readouterr().err.splitlines()
+    assert after == f"nothing was seen after {seen.max():%Y-%m-%dT%H:%M:%SZ}"
+    assert "nowhere_bid" in without
+    assert "kraken_bid" not in without
     wrong = tmp_path / "wrong.parquet"
     assert main(["features", "--coins", "BTC", "--start", end, "--end", start, str(wrong)]) == 2
     for option, value in (("--start", "2026-03-01"), ("--every", "2h"), ("--coins", "BTC,")):

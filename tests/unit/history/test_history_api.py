@@ -18,6 +18,7 @@ from models.records.bursts import decode_quotes, decode_trades
 from models.records.spreads import Spreads, decode_spreads, encode_spreads
 from models.records.unpacked import quote_objects, trade_objects
 from models.settings import Settings
+from models.times import iso_nanoseconds
 from services.gateway.documentation import history_schemas
 from tests.unit.archive.made import captured_records, made_derived
 from tests.unit.gateway.calls import Caller, check_problem
@@ -126,8 +127,11 @@ def test_a_range_begins_with_its_start_and_ends_before_its_end(store: Store) -> 
     archive(store, "spreads", records_of([second(number) for number in range(100)]))
     desk = HistoryDesk(store)
     desk.take(market())
+    client = desk.caller()
     span = "start=2026-03-01T12:00:10Z&end=2026-03-01T13:00:20%2B01:00"
-    body = desk.caller().get(f"{_PATH}?{span}").json()
+    body = client.get(f"{_PATH}?{span}").json()
+    written_otherwise = "start=2026-03-01%2012:00:09.000000001Z&end=2026-03-01+13:00:20+01:00"
+    assert client.get(f"{_PATH}?{written_otherwise}").json() == body
     assert [row["as_of"][17:19] for row in body["data"]] == [str(n) for n in range(10, 20)]
     assert (body["next"], body["complete_from"], body["gaps"]) == (None, "2026-03-01T12:00:00Z", [])
 
@@ -271,6 +275,12 @@ def test_ticks_are_all_there_by_time(store: Store, kind: str) -> None:
     assert found.schema.field("time").type == pa.timestamp("ns", "UTC")
     schema = history_schemas.QuoteTicks if kind == "quotes" else history_schemas.TradeTicks
     msgspec.convert(client.get(path).json(), schema, strict=True)
+    times = [time.value for time in found["time"]]
+    start, end = (times[place] + 1 for place in (10, 40))
+    part = table(
+        client, f"{path}?start={iso_nanoseconds(start)}&end={iso_nanoseconds(end)}", "arrow"
+    )
+    assert [time.value for time in part["time"]] == [t for t in times if start <= t < end]
 
 
 def test_a_store_that_is_away_is_said_and_everything_else_goes_on(
@@ -332,6 +342,7 @@ def test_no_more_reads_than_there_is_room_for(store: Store) -> None:
         ("cursor=%21", 422, "bad-cursor"),
         ("cursor=MQ.Mg", 422, "bad-cursor"),
         ("start=yesterday", 422, "bad-range"),
+        ("start=2026-03-01T12:00:00.0000000001Z", 422, "bad-range"),
         ("since=2026-03-01T12:00:00Z", 422, "unknown-parameter"),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -92,7 +93,7 @@ def endless(monkeypatch: pytest.MonkeyPatch, fails_after: int | None = None) -> 
             finally:
                 seen.append(0)
 
-        return HistoryAnswer(rows(), found.gaps, found.complete_from)
+        return msgspec.structs.replace(found, rows=rows())
 
     monkeypatch.setattr(History, "read", forever)
     return seen

@@ -35,7 +35,7 @@ def timestamp(time: Time) -> pd.Timestamp:
 
 
 def iso(time: Time) -> str:
-    """Return a moment as ISO-8601 UTC with `Z`, to the microsecond.
+    """Return a moment as ISO-8601 UTC with `Z`, to the nanosecond, which ticks have.
 
     Raises:
         TimeError: it says no zone, or it is no time.
@@ -44,7 +44,7 @@ def iso(time: Time) -> str:
     '2026-11-21T10:00:15.500000Z'
     """
     found = timestamp(time)
-    if found.nanosecond:
-        raise TimeError(f"expected a time in whole microseconds, was {time!r}")
     text = found.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{found.microsecond:06d}Z" if found.microsecond else f"{text}Z"
+    fraction = f".{found.microsecond:06d}" if found.microsecond or found.nanosecond else ""
+    digits = f"{found.nanosecond:03d}" if found.nanosecond else ""
+    return f"{text}{fraction}{digits}Z"

@@ -63,7 +63,7 @@ class Transport:
                     )
                     error = _error(response)
                 except httpx.TransportError as lost:
-                    if tried == self._retries:
+                    if tried == self._retries or isinstance(lost, httpx.UnsupportedProtocol):
                         raise ConnectionLostError(
                             f"expected an answer of {self._client.base_url}, {lost!r}"
                         ) from lost
