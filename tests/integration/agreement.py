@@ -36,12 +36,19 @@ class Seen(NamedTuple):
 
 
 def clocks_of(settings: Settings) -> dict[tuple[str, int], Seen]:
-    """Return by exchange and partition what its clocks have passed."""
+    """Return by exchange and partition what its clocks have passed.
+
+    Those of a former owner that wrote on do not count, as nobody follows them.
+    """
     clocks: dict[tuple[str, int], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for exchange in settings.exchanges:
         for kind, decode in (("quotes", decode_quotes), ("trades", decode_trades)):
+            epochs: dict[int, int] = {}
             for record in read_topic(settings, f"{exchange}_{kind}"):
                 burst = decode(record.value)
+                if burst.epoch < epochs.get(record.partition, 0):
+                    continue
+                epochs[record.partition] = burst.epoch
                 clocks[exchange, record.partition][kind].append(burst.clock // _SECOND)
     return {
         source: Seen(
