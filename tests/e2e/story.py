@@ -116,11 +116,21 @@ def watched(system: System) -> Iterator[Story]:
         system.until(
             lambda: time.monotonic() - system.live_since > LIVE_S, f"{LIVE_S:g} s to be over"
         )
+        system.until(lambda: has_impacts(system), "an impact of trades a minute later")
         ask_everything(system, found, "later")
         yield found
     finally:
         for follower in (*found.always, *found.in_turns):
             follower.leave()
+
+
+def has_impacts(system: System) -> bool:
+    """Return whether what trades moved within a minute is known of any market asked for."""
+    for market in MARKETS:
+        answer = system.ask(f"/v1/orders/suggestion?market={market}&side=buy&horizon=10")
+        if answer.status_code == HTTPStatus.OK and parsed(answer.content)["impact_n"]:
+            return True
+    return False
 
 
 def keys_followed() -> set[Key]:
