@@ -17,6 +17,9 @@ REASONS = frozenset(get_args(Reason))
 NO_FIGURES = frozenset(("next", "complete_from", "detail", "change"))
 """May be null without a reason: places in a list, text and parts that are not always there."""
 
+BEFORE_THE_FIRST = NO_FIGURES | {"seq", "prev_seq", "ts_event", "ts_publish"}
+"""What is null beside `data` in the snapshot of a key that has no value yet."""
+
 _CELLS = ("matrix", "low", "high")
 _BY_COIN = ("sigma", "ticks")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
@@ -47,10 +50,11 @@ def unreasoned(answer: Any) -> list[str]:
     for where, row in _rows(answer, ""):
         reasons: dict[str, str] = row["reasons"]
         nulls = list(_nulls(row, "", row.get("coins")))
+        no_figures = BEFORE_THE_FIRST if "data" in nulls else NO_FIGURES
         bare = [
             path
             for path in nulls
-            if path.rpartition(".")[2] not in NO_FIGURES and not _of(path, reasons)
+            if path.rpartition(".")[2] not in no_figures and not _of(path, reasons)
         ]
         found += [f"{where}{path}: null without a reason" for path in bare]
         found += [

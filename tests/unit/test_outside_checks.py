@@ -121,3 +121,15 @@ def test_routes_by_hand_are_of_one_leg_or_two_over_a_third_currency() -> None:
     assert by_hand.routes("USD", "SOL", rows, {"k": 100.0}) == pytest.approx(
         {"k:SOL-USD": 0.099, "k:BTC-USD+k:SOL-BTC": 0.09801}
     )
+
+
+def test_before_the_first_value_one_reason_stands_for_the_whole_message() -> None:
+    """With a value, or without a reason, what is null is told."""
+    empty = {"seq": None, "prev_seq": None, "ts_event": None, "data": None}
+    assert unreasoned({**empty, "reasons": {"data": "warming"}}) == []
+    assert unreasoned({**empty, "reasons": {}}) == ["data: null without a reason"]
+    assert unreasoned({**empty, "data": {"mid": 1.0}, "reasons": {}}) == [
+        "seq: null without a reason",
+        "prev_seq: null without a reason",
+        "ts_event: null without a reason",
+    ]
