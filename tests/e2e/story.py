@@ -101,8 +101,16 @@ def watched(system: System) -> Iterator[Story]:
         first.leave()
         system.kill("bars-0", "ingestion-0")
         found.in_turns.append(Follower(system.address, FOLLOWED, first.newest()))
-        system.break_something("silence", exchange="kraken", seconds=str(SILENCE_S))
         spread = "/v1/spreads/kraken/BTC-USD"
+        after = iso(int(time.time()) + 2)
+
+        def is_followed_again() -> bool:
+            row = system.get(spread)
+            return str(row["as_of"]) > after and not row["stale"]
+
+        # A silence that nobody listens to makes nothing stale.
+        system.until(is_followed_again, "Kraken to be followed after the kills")
+        system.break_something("silence", exchange="kraken", seconds=str(SILENCE_S))
         system.until(lambda: system.get(spread)["reasons"].get("bid") == "stale", "a stale Kraken")
         ask_everything(system, found, "Kraken is silent")
 
