@@ -56,12 +56,13 @@ class Recomputed:
     def __init__(self, system: System) -> None:
         """Read everything: outputs, then decisions, then inputs."""
         self._settings = system.settings
-        self._spreads = _by_key(system.topic(SPREADS.name))
-        self._closes = system.topic(CLOSES.name)
         self._returns, self._correlations = (
             system.topic(topic.name) for topic in (RETURNS, CORRELATIONS)
         )
         self._steps = system.topic(CORRELATION_CHANGELOG.name)
+        self._spreads = _by_key(system.topic(SPREADS.name))
+        # The inputs of correlations: read before them, the newest step would lack a venue's.
+        self._closes = system.topic(CLOSES.name)
         self._changelog = system.topic(BARS_CHANGELOG.name)
         self._bars = {topic.name: _by_key(system.topic(topic.name)) for topic in (BARS, INDICATORS)}
         self._candles = system.topic(CANDLES.name)
