@@ -51,7 +51,7 @@ def serve(settings: Settings, brokers: str) -> int:
         open_history(settings, brokers),
         failed,
     )
-    app = create_app(gateway, reading(brokers, settings, topics, failed))
+    app = create_app(gateway, reading(brokers, settings, topics))
     server = GatewayServer(
         uvicorn.Config(
             app,
@@ -120,7 +120,6 @@ def reading(
     brokers: str,
     settings: Settings,
     topics: list[ReadTopic],
-    failed: Callable[[BaseException], None],
 ) -> Callable[[Gateway], contextlib.AbstractAsyncContextManager[None]]:
     """Return what reads these topics into a gateway while the server runs."""
 
@@ -133,7 +132,7 @@ def reading(
             try:
                 gateway.take(taken)
             except Exception as error:  # noqa: BLE001 - a broken invariant of ours: stop loudly
-                failed(error)
+                gateway.failed(error)
             finally:
                 done.set()
 
@@ -144,7 +143,7 @@ def reading(
             while not done.wait(_POLL_S) and not is_over.is_set():
                 pass
 
-        reader = Reader(brokers, settings, topics, hand_over, failed)
+        reader = Reader(brokers, settings, topics, hand_over, gateway.failed)
         reader.start()
         try:
             yield
