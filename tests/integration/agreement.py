@@ -17,6 +17,7 @@ from services.archive.reader import ArchiveReader
 from services.history.cassandra import CassandraHistory
 from services.history.source import Series, Topic
 from services.local.lag import group_lags
+from tests.integration.followed_bursts import followed_bursts
 from tests.integration.topic_records import read_topic
 
 _SECOND = 1_000_000_000
@@ -36,20 +37,10 @@ class Seen(NamedTuple):
 
 
 def clocks_of(settings: Settings) -> dict[tuple[str, int], Seen]:
-    """Return by exchange and partition what its clocks have passed.
-
-    Those of a former owner that wrote on do not count, as nobody follows them.
-    """
+    """Return by exchange and partition what its clocks have passed."""
     clocks: dict[tuple[str, int], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for exchange in settings.exchanges:
-        for kind, decode in (("quotes", decode_quotes), ("trades", decode_trades)):
-            epochs: dict[int, int] = {}
-            for record in read_topic(settings, f"{exchange}_{kind}"):
-                burst = decode(record.value)
-                if burst.epoch < epochs.get(record.partition, 0):
-                    continue
-                epochs[record.partition] = burst.epoch
-                clocks[exchange, record.partition][kind].append(burst.clock // _SECOND)
+    for exchange, kind, partition, burst in followed_bursts(settings):
+        clocks[exchange, partition][kind].append(burst.clock // _SECOND)
     return {
         source: Seen(
             max(min(each) for each in of_kinds.values()),

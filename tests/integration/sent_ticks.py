@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from models.partition import partition_of
-from models.records.bursts import EVERY_MARKET, QuoteBurst, decode_quotes, decode_trades
+from models.records.bursts import EVERY_MARKET, QuoteBurst
 from models.settings import Settings
 from services.simulator.log import LogLine
-from tests.integration.topic_records import read_topic
+from tests.integration.followed_bursts import followed_bursts
 
 MARGIN_NS = 1_000_000_000
 _PULSE = "binance:BTC-USDT"
@@ -76,25 +76,16 @@ def topic_ticks(settings: Settings) -> TopicTicks:
     ticks: dict[Place, list[Identity]] = defaultdict(list)
     unseen: dict[Place, list[tuple[int, int]]] = defaultdict(list)
     began: dict[Place, int] = {}
-    for exchange in settings.exchanges:
-        for kind, decode in (("quotes", decode_quotes), ("trades", decode_trades)):
-            epochs: dict[int, int] = {}
-            for record in read_topic(settings, f"{exchange}_{kind}"):
-                burst = decode(record.value)
-                if burst.epoch < epochs.get(record.partition, 0):
-                    continue
-                epochs[record.partition] = burst.epoch
-                source = f"{exchange}|{record.partition}"
-                began.setdefault((kind, source), burst.clock + settings.lateness_ms * 1_000_000)
-                for row in burst.unseen:
-                    market = source if row.market == EVERY_MARKET else row.market
-                    unseen[kind, market].append((row.start, row.end))
-                names = [burst.markets[code] for code in burst.market_codes()]
-                for name, flags, identity in zip(
-                    names, burst.flags, identities(burst), strict=True
-                ):
-                    if not flags & 8:
-                        ticks[kind, name].append(identity)
+    for exchange, kind, partition, burst in followed_bursts(settings):
+        source = f"{exchange}|{partition}"
+        began.setdefault((kind, source), burst.clock + settings.lateness_ms * 1_000_000)
+        for row in burst.unseen:
+            market = source if row.market == EVERY_MARKET else row.market
+            unseen[kind, market].append((row.start, row.end))
+        names = [burst.markets[code] for code in burst.market_codes()]
+        for name, flags, identity in zip(names, burst.flags, identities(burst), strict=True):
+            if not flags & 8:
+                ticks[kind, name].append(identity)
     return TopicTicks(ticks, unseen, began)
 
 
