@@ -166,8 +166,7 @@ def test_limits_and_origins_on_real_sockets(settings: Settings) -> None:
                 with StreamClient(gateway):
                     return True
             except InvalidStatus:
-                # Every attempt costs a request, of which some are needed below.
-                time.sleep(0.5)
+                time.sleep(0.5)  # every attempt costs a request, of which some are needed below
                 return False
 
         until(opens, "a place to be free", lambda: "", 30.0)

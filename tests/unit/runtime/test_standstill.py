@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable
 from typing import cast
 
 import pytest
@@ -14,6 +14,7 @@ from agents.runtime.metrics import WorkerMetrics
 from agents.runtime.standstill import FormerOwnerError, Standstill
 from models.settings import Settings
 from tests.bars_in_memory import Trade, trade_value
+from tests.integration.ingestion_in_memory import MemoryLog
 
 
 class Group:
@@ -64,11 +65,12 @@ def test_who_was_taken_for_dead_sends_nothing_until_it_is_assigned_again() -> No
     assert group.asked == 2
 
 
-class Kafka:
+class Kafka(MemoryLog):
     """Kafka, as far as a worker knows it, that refuses a former owner."""
 
     def __init__(self) -> None:
-        self.sent: list[str] = []
+        super().__init__()
+        self.has_refused = asyncio.Event()
         self.has_sent = asyncio.Event()
         """Whether bars and indicators have come."""
         self.refuses = False
@@ -77,28 +79,13 @@ class Kafka:
         self, topic: str, partition: int, key: bytes | None, value: bytes
     ) -> Awaitable[object]:
         """Take a record, or none."""
-        del partition, key, value
         if self.refuses:
+            self.has_refused.set()
             raise FormerOwnerError("expected a member")
-        self.sent.append(topic)
+        taken = await super().send(topic, partition, key, value)
         if {"bars", "indicators"} <= set(self.sent):
             self.has_sent.set()
-        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-    async def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """Take positions."""
-
-    async def beginnings(
-        self, partitions: Iterable[tuple[str, int]]
-    ) -> Mapping[tuple[str, int], int]:
-        """Return the first offsets."""
-        return dict.fromkeys(partitions, 0)
-
-    async def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Never asked for."""
-        raise AssertionError(f"sought {offset} of {topic} {partition}")
+        return taken
 
 
 def test_a_former_owner_forgets_what_it_had_in_hand_and_goes_on_when_it_is_assigned_again() -> None:
@@ -120,13 +107,15 @@ def test_a_former_owner_forgets_what_it_had_in_hand_and_goes_on_when_it_is_assig
 
         kafka.refuses = True
         await assigned()
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(60):
+            await kafka.has_refused.wait()
+        await asyncio.sleep(0.3)  # that it does not end shows only in time that passes
         assert not running.done()
-        assert kafka.sent == []
+        assert kafka.sent == {}
         worker.take("kraken_trades", cast(RecordBatch, _Batch("kraken_trades", 0, records)))
         kafka.refuses = False
         await asyncio.sleep(0.3)
-        assert kafka.sent == []
+        assert kafka.sent == {}
         await assigned()
         async with asyncio.timeout(60):
             await kafka.has_sent.wait()
